@@ -1,0 +1,63 @@
+"""ganzoo: a GAN zoo whose every part is a plugin. `ganzoo.load("cgan-mnist").sample(16, label=3)`.
+
+Names are imported when first used, so `import ganzoo` needs no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ganzoo.api import build as build
+    from ganzoo.api import load as load
+    from ganzoo.api import models as models
+    from ganzoo.api import recipe as recipe
+    from ganzoo.api import train as train
+    from ganzoo.architecture import Architecture as Architecture
+    from ganzoo.architecture import Discriminator as Discriminator
+    from ganzoo.architecture import Generator as Generator
+    from ganzoo.dataset import Dataset as Dataset
+    from ganzoo.dataset import ResidentDataset as ResidentDataset
+    from ganzoo.dataset import Spec as Spec
+    from ganzoo.errors import GanzooError as GanzooError
+    from ganzoo.hookspecs import files_in as files_in
+    from ganzoo.hookspecs import hookimpl as hookimpl
+    from ganzoo.loss import Loss as Loss
+    from ganzoo.model import Model as Model
+    from ganzoo.names import shipped_model as shipped_model
+    from ganzoo.recipes import Recipe as Recipe
+    from ganzoo.run import Run as Run
+    from ganzoo.settings import Settings as Settings
+    from ganzoo.strategy import Progress as Progress
+    from ganzoo.strategy import Strategy as Strategy
+    from ganzoo.strategy import Update as Update
+
+_HOME = {
+    "ganzoo.api": ("build", "load", "models", "recipe", "train"),
+    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator"),
+    "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
+    "ganzoo.errors": ("GanzooError",),
+    "ganzoo.hookspecs": ("files_in", "hookimpl"),
+    "ganzoo.loss": ("Loss",),
+    "ganzoo.model": ("Model",),
+    "ganzoo.names": ("shipped_model",),
+    "ganzoo.recipes": ("Recipe",),
+    "ganzoo.run": ("Run",),
+    "ganzoo.settings": ("Settings",),
+    "ganzoo.strategy": ("Progress", "Strategy", "Update"),
+}
+_MODULES = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'ganzoo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])

@@ -1,0 +1,101 @@
+"""The verbs: models, recipe, build, train, load."""
+
+import fnmatch
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.recipes import Recipe
+from ganzoo.registry import registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from ganzoo.model import Model
+    from ganzoo.run import Run
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A name that can be loaded (`trained`), trained (`recipe`) or both."""
+
+    name: str
+    task: str
+    summary: str
+    trained: bool
+    recipe: bool
+    plugin: str
+
+
+def models(pattern: str = "*", *, task: str | None = None) -> list[Listed]:
+    """Models and recipes whose name matches a shell pattern. Imports no torch."""
+    registered = registry()
+    trained, recipes = set(registered.names("model")), set(registered.names("recipe"))
+    found = []
+    for name in sorted(trained | recipes):
+        if fnmatch.fnmatch(name, pattern):
+            listed = _listed(name, name in trained, name in recipes)
+            if task is None or listed.task == task:
+                found.append(listed)
+    return found
+
+
+def _listed(name: str, trained: bool, has_recipe: bool) -> Listed:
+    import tomllib
+
+    from ganzoo.files import from_json
+
+    kind = "recipe" if has_recipe else "model"
+    plugin = str(registry().entry(kind, name).plugin)
+    try:  # only the head is needed, and one bad file must not hide the others
+        target = registry().get(kind, name)
+        content = target.read_text() if has_recipe else (target / "config.json").read_text()
+        about = tomllib.loads(content) if has_recipe else from_json(content)
+        return Listed(name, about.get("task", "generate"), about.get("summary", ""), trained, has_recipe, plugin)
+    except (OSError, ValueError, AttributeError) as error:
+        return Listed(name, "?", f"can't be read: {error}", trained, has_recipe, plugin)
+
+
+def recipe(source: str | Path | Mapping[str, Any]) -> Recipe:
+    """A recipe by its name, from a TOML file or from a mapping. Raises RecipeError with every mistake."""
+    return Recipe.load(source)
+
+
+def build(name: str, *, network: str | None = None, **settings: Any) -> "nn.Module":
+    """An untrained network of an architecture: `build("dcgan", size=64, channels=3)` gives its published one."""
+    from ganzoo.errors import GanzooError
+    from ganzoo.recipes import Part
+    from ganzoo.resolve import architecture_of
+
+    architecture = architecture_of(Part.model_validate({"name": name, **settings}))
+    network = network or architecture.published[0]
+    if network not in architecture.networks:
+        raise GanzooError(f"architecture {name!r} builds no {network!r}; it builds {', '.join(architecture.networks)}")
+    return architecture.build(network)
+
+
+def train(
+    source: str | Path | Mapping[str, Any] | Recipe,
+    *,
+    out: str | Path,
+    device: str | None = None,
+    restart: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> "Run":
+    """Train a recipe into the folder `out`, or resume what was begun there. Returns the run."""
+    from ganzoo import engine
+
+    return engine.train(Recipe.load(source), out, device=device, restart=restart, on_progress=on_progress)
+
+
+def load(name: str, *, device: str | None = None, dtype: "torch.dtype | None" = None) -> "Model":
+    """A trained model: a short name that a plugin ships, or `file:PATH` of a model folder or run.
+
+    float32 on a GPU where there is one unless said otherwise. Raises ModelError or UnknownNameError.
+    """
+    from ganzoo.model import Model
+    from ganzoo.names import model_folder_of
+
+    return Model.read(model_folder_of(name), device=device, dtype=dtype)

@@ -1,0 +1,69 @@
+"""The command line: arguments in, tables and progress out, nothing else.
+
+Each module of this package holds the commands of one theme and registers them on `app`. None imports torch at its top,
+so `ganzoo --help` and the listings stay quick.
+"""
+
+import logging
+import os
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ganzoo import __version__
+from ganzoo.errors import GanzooError
+
+console = Console()  # what was asked for
+errors = Console(stderr=True)  # progress, warnings and errors
+
+app = typer.Typer(
+    name="ganzoo",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    help="A GAN zoo whose every part is a plugin: train, sample and share image GANs.\n\n"
+    "Begin with `ganzoo models`, then `ganzoo sample cgan-mnist --grid --out digits.png`.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"ganzoo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    if debug:
+        os.environ["GANZOO_DEBUG"] = "1"
+    warnings.showwarning = lambda message, *_, **__: errors.print(f"[yellow]warning:[/] {message}", highlight=False)
+    logging.getLogger("ganzoo").addHandler(_Log())
+
+
+class _Log(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        errors.print(f"[yellow]{record.levelname.lower()}:[/] {record.getMessage()}", highlight=False)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0; 1 some inputs failed; 2 bad input; 3 it ran and failed; 128 + a signal."""
+    from ganzoo.cli import lists, sample, train  # noqa: F401  (they register their commands)
+
+    try:
+        app()
+    except GanzooError as error:
+        if os.environ.get("GANZOO_DEBUG"):
+            raise
+        errors.print(f"[red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+def _plain(error: Exception) -> str:
+    return str(error).replace("[", r"\[")

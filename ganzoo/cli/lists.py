@@ -1,0 +1,129 @@
+"""What there is: `models`, `plugins`, `info`."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ganzoo.cli import app, console
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@app.command()
+def models(
+    pattern: Annotated[str, typer.Argument(help="Names to show, such as '*mnist'.")] = "*",
+    task: Annotated[str | None, typer.Option(help="generate or transform.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List models (ready to load) and recipes (to train)."""
+    from ganzoo import api
+
+    found = api.models(pattern, task=task)
+    if as_json:
+        console.print_json(json.dumps([asdict(item) for item in found]))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "task", "load", "train", "summary"):
+        table.add_column(heading, no_wrap=heading == "name")
+    for item in found:
+        table.add_row(item.name, item.task, "yes" if item.trained else "", "yes" if item.recipe else "", item.summary)
+    console.print(table if found else f"no model or recipe matches {pattern!r}")
+
+
+@app.command()
+def plugins(as_json: Json = False) -> None:
+    """List the installed plugins with version, licence, what each provides, and the error of a skipped one."""
+    from ganzoo.registry import registry
+
+    found = registry().plugins
+    if as_json:
+        keep = ("name", "distribution", "version", "licence", "provides", "refused", "error")
+        console.print_json(json.dumps([{key: getattr(plugin, key) for key in keep} for plugin in found]))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("plugin", "distribution", "version", "licence", "provides"):
+        table.add_column(heading)
+    for plugin in found:
+        what = [f"{kind}: {', '.join(names)}" for kind, names in plugin.provides.items()]
+        what += [f"[yellow]refused: {name}[/]" for name in plugin.refused]
+        what += [f"[red]skipped: {plugin.error}[/]"] if plugin.error else []
+        table.add_row(plugin.name, plugin.distribution, plugin.version, plugin.licence, "\n".join(what))
+    console.print(table)
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="A part, recipe or model: NAME, or KIND:NAME when several share it.")],
+    as_json: Json = False,
+) -> None:
+    """Show one part with its settings, bounds and defaults; a recipe's tables; a model's origin."""
+    from ganzoo.errors import UnknownNameError
+    from ganzoo.registry import KINDS, registry
+
+    kind, _, plain = name.rpartition(":")
+    if kind and kind not in KINDS:
+        raise UnknownNameError(f"there is no kind {kind!r}; there are: {', '.join(KINDS)}")
+    kinds = [kind] if kind else [k for k in KINDS if plain in registry().names(k)]
+    if not kinds:
+        everything = [f"{k}: {', '.join(registry().names(k))}" for k in KINDS if registry().names(k)]
+        raise UnknownNameError(f"there is nothing called {plain!r}; {'; '.join(everything)}")
+    described = [_describe(k, plain) for k in kinds]
+    if as_json:
+        console.print_json(json.dumps(described))
+        return
+    for part in described:
+        _show(part)
+
+
+def _describe(kind: str, name: str) -> dict[str, Any]:
+    from ganzoo.files import from_json
+    from ganzoo.recipes import Recipe
+    from ganzoo.registry import registry
+
+    entry = registry().entry(kind, name)
+    about: dict[str, Any] = {"kind": kind, "name": name, "plugin": str(entry.plugin), "licence": entry.plugin.licence}
+    target = registry().get(kind, name)
+    if kind == "recipe":
+        return about | {"recipe": Recipe.load(name).tables()}
+    if kind == "model":
+        return about | {"config": from_json((target / "config.json").read_text())}
+    about["description"] = " ".join((target.__doc__ or "").split())
+    about["settings"] = [
+        {
+            "name": field,
+            "type": str(getattr(info.annotation, "__name__", None) or info.annotation),
+            "default": None if info.is_required() else info.get_default(call_default_factory=True),
+            "needed": info.is_required(),
+            "bounds": ", ".join(str(bound) for bound in info.metadata),
+            "description": info.description or "",
+        }
+        for field, info in target.Config.model_fields.items()
+    ]
+    uses = [r for r in registry().names("recipe") if _names(Recipe.load(r)).get(kind) == name]
+    return about | {"recipes": uses}
+
+
+def _names(recipe: Any) -> dict[str, str]:
+    parts = {"architecture": recipe.architecture, "loss": recipe.loss, "strategy": recipe.strategy}
+    return {k: part.name for k, part in {**parts, "dataset": recipe.data}.items() if part}
+
+
+def _show(part: dict[str, Any]) -> None:
+    console.print(f"[bold]{part['name']}[/] ({part['kind']} of {part['plugin']}, {part['licence']})", highlight=False)
+    if part.get("description"):
+        console.print(part["description"], highlight=False)
+    if "settings" in part:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("setting", "type", "default", "bounds", "meaning"):
+            table.add_column(heading)
+        for s in part["settings"]:
+            default = "from the data or needed" if s["needed"] else repr(s["default"])
+            table.add_row(s["name"], s["type"], default, s["bounds"], s["description"])
+        console.print(table if part["settings"] else "it has no settings")
+        console.print(f"recipes that use it: {', '.join(part['recipes']) or 'none'}", highlight=False)
+    for key in ("recipe", "config"):
+        if key in part:
+            console.print_json(json.dumps(part[key]))

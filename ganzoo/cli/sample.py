@@ -1,0 +1,65 @@
+"""`sample`: pictures from a trained model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ganzoo.cli import app, console
+from ganzoo.errors import GanzooError
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(help="A model: its name, or file:PATH of a model folder or a run.")],
+    out: Annotated[Path, typer.Option(help="A folder for single images, or a .png file with --grid.")],
+    count: Annotated[int | None, typer.Option(help="Number of images; with --grid ten a class, or a hundred.")] = None,
+    label: Annotated[str | None, typer.Option(help="A class, by name or index; left out they take turns.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
+    grid: Annotated[bool, typer.Option("--grid", help="One contact sheet instead of single images.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the fastest there is by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Make images with a trained model: `ganzoo sample cgan-mnist --grid --out digits.png`."""
+    from ganzoo import api, images
+
+    _check(out, grid, force)
+    model = api.load(name, device=device)
+    conditions = _label(model, label)
+    rows = list(model.labels) if label is None else []
+    if grid and count is None and rows and len(rows) <= 36:
+        asked = [row for row in rows for _ in range(10)]
+        sheet = images.grid(model.sample(len(asked), seed=seed, label=asked), 10, rows)
+    elif grid:
+        sheet = images.grid(model.sample(100 if count is None else count, seed=seed, **conditions), 10)
+    else:
+        made = model.sample(16 if count is None else count, seed=seed, **conditions)
+    try:
+        if grid:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            sheet.save(out)
+            console.print(f"wrote {out}", highlight=False)
+            return
+        out.mkdir(parents=True, exist_ok=True)
+        for i, image in enumerate(made):
+            images.to_pil(image).save(out / f"{i:05d}.png")
+        console.print(f"wrote {len(made)} images to {out}", highlight=False)
+    except OSError as error:
+        raise GanzooError(f"{str(out)!r} can't be written: {error.strerror or error}") from None
+
+
+def _check(out: Path, grid: bool, force: bool) -> None:
+    if grid and out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise GanzooError(f"--out {str(out)!r} must be a picture's name such as samples.png with --grid")
+    if not grid and out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+        raise GanzooError(f"--out {str(out)!r} is one file; name a folder for single images, or add --grid for a sheet")
+    taken = out.exists() and (out.is_file() or any(out.iterdir()))
+    if taken and not force:
+        raise GanzooError(f"{str(out)!r} exists; choose another name, or overwrite it with --force")
+
+
+def _label(model: Any, label: str | None) -> dict[str, Any]:
+    if label is None:
+        return {}
+    number = label not in model.labels and label.lstrip("-").isdigit()
+    return {"label": int(label) if number else label}

@@ -1,0 +1,77 @@
+"""What a run gives away: a model folder, and the sample grid of fixed latents."""
+
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+
+import ganzoo
+from ganzoo import card, folder, images
+from ganzoo.folder import ModelConfig
+from ganzoo.model import Model
+from ganzoo.recipes import PARTS
+from ganzoo.registry import registry
+from ganzoo.resolve import Parts
+from ganzoo.run import Run
+
+
+def export(run: Run, parts: Parts, networks: Mapping[str, nn.Module], steps: int, seen: int, seconds: float) -> None:
+    """Write the newest model folder of a run."""
+    target = run.exports / f"step-{steps:08d}"
+    config = describe(parts, networks) | {
+        "trained": {"steps": steps, "images": seen, "seconds": round(seconds, 1), "machine": _machine()}
+    }
+    model = Model(ModelConfig.read(config), dict(networks), parts.architecture.image_range)
+    files = {"README.md": card.render(config).encode()}
+    if parts.recipe.task == "generate":
+        files["samples.png"] = images.png(sheet(model))
+    folder.write(target, config, networks, files, force=True)
+
+
+def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
+    """The config of a model: what loading needs, and where its parts came from."""
+    recipe = parts.recipe
+    entries = [registry().entry(PARTS[place], getattr(recipe, place).name) for place in PARTS if getattr(recipe, place)]
+    return {
+        "schema": 1,
+        "name": recipe.name,
+        "task": recipe.task,
+        "summary": recipe.summary,
+        "dtype": "float16",
+        "networks": list(networks),
+        "spec": parts.spec.model_dump(mode="json"),
+        "recipe": recipe.tables(),
+        "requires": sorted({f"{e.plugin.distribution}>={e.plugin.version}" for e in entries}),
+    }
+
+
+def sample_grid(parts: Parts, networks: Mapping[str, nn.Module]) -> Image.Image:
+    """The grid that a run draws at intervals, always from the same latents."""
+    config = ModelConfig.read(describe(parts, networks))
+    training = {name: network.training for name, network in networks.items()}
+    grads = {name: [p.requires_grad for p in network.parameters()] for name, network in networks.items()}
+    try:
+        return sheet(Model(config, dict(networks), parts.architecture.image_range))
+    finally:
+        for name, network in networks.items():
+            network.train(training[name])
+            for parameter, wanted in zip(network.parameters(), grads[name], strict=True):
+                parameter.requires_grad_(wanted)
+
+
+def sheet(model: Model, columns: int = 10) -> Image.Image:
+    """A contact sheet: a row for each class of a conditional model (at most 20), ten rows otherwise."""
+    rows = model.labels[:20]
+    count = columns * (len(rows) or 10)
+    if not rows:
+        return images.grid(model.sample(count, seed=0), columns)
+    labels = [label for label in rows for _ in range(columns)]
+    return images.grid(model.sample(count, seed=0, label=labels), columns, rows)
+
+
+def _machine() -> str:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} CPU threads"
+    return f"{device}, torch {torch.__version__}, ganzoo {ganzoo.__version__}, Python {platform.python_version()}"

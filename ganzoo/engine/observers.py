@@ -1,0 +1,37 @@
+"""Tell the plugins that watch. One that fails is logged once and left out from then on; training goes on."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ganzoo.registry import registry
+
+log = logging.getLogger("ganzoo")
+
+
+class Observers:
+    """Calls each observer by itself, on the main process."""
+
+    def __init__(self, active: bool = True, on_progress: Callable[[int, int], None] | None = None):
+        self.active = active
+        self.on_progress = on_progress if active else None
+        self._failed: set[str] = set()
+
+    def progress(self, images: int, total: int) -> None:
+        """After each step: real images so far, and the budget."""
+        if self.on_progress is not None:
+            self.on_progress(images, total)
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        """Call every implementation of a hook; what one raises is logged once."""
+        if not self.active:
+            return
+        for implementation in getattr(registry().manager.hook, hook).get_hookimpls():
+            name = implementation.plugin_name
+            if name in self._failed:
+                continue
+            try:
+                implementation.function(*(arguments[a] for a in implementation.argnames))
+            except Exception as error:
+                self._failed.add(name)
+                log.warning("plugin %r failed in %s and is left out from now on: %s", name, hook, error, exc_info=error)

@@ -1,0 +1,227 @@
+"""Run a strategy's generator: micro-batches in lock-step, gradients of the named networks only, one step an update."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.engine.optimizers import NetworkOptimizer
+from ganzoo.engine.processes import Processes
+from ganzoo.engine.randomness import seed
+from ganzoo.errors import GanzooError, PluginError
+from ganzoo.strategy import Strategy, Update
+
+Read = Callable[[int, int], tuple[Tensor, ...]]
+Gradients = dict[str, list[Tensor | None]]
+
+
+class Batches:
+    """What one micro-batch of a step sees: its k-th `next` is its slice of the step's k-th batch."""
+
+    def __init__(self, read: Read, position: int, batch_size: int, shard: int, shards: int):
+        self.read, self.position, self.batch_size = read, position, batch_size
+        self.size = batch_size // shards
+        self.offset = shard * self.size
+        self.drawn = 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        start = self.position + self.drawn * self.batch_size + self.offset
+        self.drawn += 1
+        return self.read(start, start + self.size)
+
+
+@dataclass
+class Step:
+    """What one step did: images drawn, a value for each metric, and for each update its networks and gradient norm."""
+
+    drawn: int = 0
+    metrics: dict[str, list[Tensor]] = field(default_factory=dict)
+    updates: list[tuple[str, Tensor]] = field(default_factory=list)
+
+
+class Stepper:
+    """The executor of the strategy contract."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        networks: dict[str, nn.Module],
+        optimizers: dict[str, NetworkOptimizer],
+        read: Read,
+        processes: Processes,
+        batch_size: int,
+        accumulate: int = 1,
+        precision: str = "fp32",
+        seed: int = 0,
+    ):
+        self.strategy, self.networks, self.optimizers, self.read = strategy, networks, optimizers, read
+        self.processes, self.batch_size, self.accumulate, self.seed = processes, batch_size, accumulate, seed
+        self.bf16 = precision == "bf16"
+        self.nets = SimpleNamespace(**networks)
+        self.names = {id(network): name for name, network in networks.items()}
+        shards = processes.count * accumulate
+        if batch_size % shards:
+            raise GanzooError(
+                f"a batch of {batch_size} can't be shared by {processes.count} processes x {accumulate} micro-batches; "
+                f"use a multiple of {shards}"
+            )
+
+    def step(self, attempt: int = 0) -> Step:
+        """One whole pass of the strategy's generator, from `strategy.progress`."""
+        progress, shards = self.strategy.progress, self.processes.count * self.accumulate
+        first = self.processes.rank * self.accumulate
+        batches = [
+            Batches(self.read, progress.images, self.batch_size, first + i, shards) for i in range(self.accumulate)
+        ]
+        turns = [iter(self.strategy.step(self.nets, b)) for b in batches]
+        done = Step()
+        for segment in itertools.count():
+            names: list[tuple[str, ...]] | None = None
+            gradients: Gradients = {}
+            metrics: dict[str, Tensor] = {}
+            for i, turn in enumerate(turns):
+                seed(self.processes.device, self.seed, attempt, progress.step, segment, first + i)
+                updates = self._advance(turn)
+                here = [tuple(self._name(n) for n in update.networks) for update in updates]
+                if names is not None and here != names:
+                    raise PluginError(
+                        f"strategy {type(self.strategy).__name__} updates {names} in micro-batch 0 and {here} in "
+                        f"micro-batch {i} (segment {segment} of a step); its yields must not depend on a tensor's value"
+                    )
+                names = here
+                self._differentiate(updates, here, segment, gradients, metrics)
+            if not names:
+                break
+            self._apply(names, gradients, metrics, done)
+        done.drawn = batches[0].drawn * self.batch_size
+        self._after(done)
+        return done
+
+    def _advance(self, turn: Iterator[Update | tuple[Update, ...]]) -> tuple[Update, ...]:
+        """The code between two yields. An empty tuple: the step is over."""
+        context = torch.autocast(self.processes.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+        self.strategy.__dict__["_stepping"] = True
+        try:
+            with context:
+                yielded = next(turn, ())
+        finally:
+            self.strategy.__dict__["_stepping"] = False
+        return (yielded,) if isinstance(yielded, Update) else tuple(yielded)
+
+    def _name(self, network: nn.Module) -> str:
+        try:
+            return self.names[id(network)]
+        except KeyError:
+            raise PluginError(
+                f"strategy {type(self.strategy).__name__} updates a {type(network).__name__} that is none of its "
+                f"networks ({', '.join(self.names.values())})"
+            ) from None
+
+    def _differentiate(
+        self,
+        updates: tuple[Update, ...],
+        names: list[tuple[str, ...]],
+        segment: int,
+        gradients: Gradients,
+        metrics: dict[str, Tensor],
+    ) -> None:
+        """Add this micro-batch's share of the mean gradient, and of the mean metrics."""
+        for i, (update, networks) in enumerate(zip(updates, names, strict=True)):
+            parameters = [p for name in networks for p in self.optimizers[name].parameters]
+            found = iter(self._gradients(update, parameters, networks, segment, keep=i + 1 < len(updates)))
+            for name in networks:
+                share = [next(found) for _ in self.optimizers[name].parameters]
+                if not share:  # wholly frozen
+                    continue
+                if all(g is None for g in share):
+                    raise PluginError(
+                        f"strategy {type(self.strategy).__name__}: the loss of update {segment} doesn't depend on "
+                        f"{name!r}, which it names; is something detached?"
+                    )
+                gradients[name] = _sum(gradients.get(name), share, 1 / self.accumulate)
+            for metric, value in {"loss": update.loss.detach(), **update.metrics}.items():
+                key = f"{'+'.join(networks)}/{metric}"
+                value = value.float() / self.accumulate
+                metrics[key] = metrics[key] + value if key in metrics else value
+
+    def _gradients(
+        self, update: Update, parameters: list[nn.Parameter], networks: tuple[str, ...], segment: int, keep: bool
+    ) -> tuple[Tensor | None, ...]:
+        where = f"strategy {type(self.strategy).__name__}, update {segment} of {'+'.join(networks)}"
+        if update.loss.dim():
+            raise PluginError(f"{where}: the loss has shape {tuple(update.loss.shape)}, and must be a scalar")
+        if not update.loss.requires_grad:
+            raise PluginError(f"{where}: the loss depends on no weight; is something detached, or under no_grad?")
+        if not parameters:
+            return ()
+        try:
+            return torch.autograd.grad(update.loss, parameters, retain_graph=keep, allow_unused=True)
+        except RuntimeError as error:
+            if "inplace operation" in str(error) or "second time" in str(error):
+                raise PluginError(
+                    f"{where}: the loss uses a graph from before an earlier yield, whose weights have moved since; "
+                    "compute it again after the yield, or yield both updates in one tuple"
+                ) from error
+            raise
+
+    def _apply(
+        self, names: list[tuple[str, ...]], gradients: Gradients, metrics: dict[str, Tensor], done: Step
+    ) -> None:
+        if self.processes.count > 1:
+            self._reduce(gradients, metrics)
+        if not gradients:
+            return
+        norms = {name: _norm(part) for name, part in gradients.items()}
+        total = torch.stack(list(norms.values())).sum() if len(norms) > 1 else next(iter(norms.values()))
+        losses = [value for key, value in metrics.items() if key.endswith("/loss")]
+        for loss in losses:
+            total = total + loss.detach() * 0  # an infinite loss with finite gradients is bad too
+        bad = torch.isfinite(total).logical_not().float()
+        progress = self.strategy.progress
+        for name, part in gradients.items():
+            optimizer = self.optimizers[name]
+            optimizer.step(part, norms[name], bad, optimizer.rate(progress.images, progress.fraction))
+            done.metrics.setdefault(f"{name}/gradient_norm", []).append(norms[name])
+        for key, value in metrics.items():
+            done.metrics.setdefault(key, []).append(value)
+        done.updates.append((" and ".join("+".join(n) for n in names), total))
+
+    def _reduce(self, gradients: Gradients, metrics: dict[str, Tensor]) -> None:
+        """One all-reduce for the update: gradients (absent ones as zeros) and metrics together."""
+        tensors, slots = [], []
+        for name, part in gradients.items():
+            for i, parameter in enumerate(self.optimizers[name].parameters):
+                gradient = part[i]
+                tensors.append(torch.zeros_like(parameter) if gradient is None else gradient)
+                slots.append((part, i))
+        keys = list(metrics)
+        means = self.processes.mean([*tensors, *(metrics[k].to(tensors[0].dtype) for k in keys)])
+        for (part, i), mean in zip(slots, means, strict=False):
+            part[i] = mean
+        metrics.update(zip(keys, means[len(slots) :], strict=True))
+
+    def _after(self, done: Step) -> None:
+        if type(self.strategy).after_step is not Strategy.after_step:
+            with torch.no_grad():
+                self.strategy.after_step({name: torch.stack(v).mean() for name, v in done.metrics.items()})
+
+
+def _sum(old: list[Tensor | None] | None, new: list[Tensor | None], weight: float) -> list[Tensor | None]:
+    if weight != 1:
+        new = [None if g is None else g * weight for g in new]
+    if old is None:
+        return new
+    return [b if a is None else a if b is None else a + b for a, b in zip(old, new, strict=True)]
+
+
+def _norm(gradients: list[Tensor | None]) -> Tensor:
+    present = [g for g in gradients if g is not None]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present)))
+    return norm

@@ -1,0 +1,48 @@
+"""The errors that ganzoo raises. Each message is one lower-case sentence: what was asked, what exists, what to do."""
+
+from collections.abc import Iterable
+
+
+class GanzooError(Exception):
+    """Something that was asked for can't be done; nothing that existed was changed."""
+
+    exit_code = 2
+
+
+class UnknownNameError(GanzooError):
+    """No such recipe, model or component."""
+
+
+class PluginError(GanzooError):
+    """A plugin, or a component of one, is at fault; the message names its distribution and version."""
+
+
+class RecipeError(GanzooError):
+    """A recipe with one or more mistakes; `mistakes` lists them, each with its place."""
+
+    def __init__(self, recipe: str, mistakes: Iterable[str]):
+        self.mistakes = list(mistakes)
+        head = f"recipe {recipe!r} has {len(self.mistakes)} mistake{'s' if len(self.mistakes) > 1 else ''}"
+        super().__init__("\n  ".join([f"{head}:", *self.mistakes]))
+
+
+class ModelError(GanzooError):
+    """A model folder, its weights or a request made of a model is not as it must be."""
+
+
+class RunError(GanzooError):
+    """A run folder or a checkpoint can't be used as asked."""
+
+
+class TrainingError(GanzooError):
+    """Training ran and failed: it diverged, or what it needs gave out."""
+
+    exit_code = 3
+
+
+class Stopped(GanzooError):
+    """Training was stopped by a signal after a checkpoint was written; the same command resumes it."""
+
+    def __init__(self, signal_number: int, message: str):
+        self.exit_code = 128 + signal_number
+        super().__init__(message)

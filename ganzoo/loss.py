@@ -1,0 +1,55 @@
+"""The base of every adversarial loss."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.settings import Settings
+
+Logits = Tensor | Sequence[Tensor]
+
+
+class Loss(nn.Module):
+    """The adversarial term. It sees logits of any shape, (N,), (N, 1) or (N, 1, H, W), and no network.
+
+    A subclass writes `discriminator_loss(real, fake)` and `generator_loss(fake, real)`, which return a scalar.
+    `discriminator` and `generator` call them in at least float32 and average over several scales.
+    """
+
+    class Config(Settings):
+        """Settings of the loss; none by default."""
+
+    relativistic = False  # True: the generator's turn needs the real logits too
+    per_sample = True  # False: a batch's loss is not the mean of its parts' losses
+
+    def __init__(self, config: Any = None):
+        super().__init__()
+        self.config = config if config is not None else self.Config()
+
+    def discriminator(self, real: Logits, fake: Logits) -> Tensor:
+        """What the discriminator minimises: a scalar, small when real logits are high and fake ones low."""
+        return _average(self.discriminator_loss, real, fake)
+
+    def generator(self, fake: Logits, real: Logits | None = None) -> Tensor:
+        """What the generator minimises: a scalar, small when fake logits are high (relativistic: above real)."""
+        return _average(self.generator_loss, fake, real)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def generator_loss(self, fake: Tensor, real: Tensor | None) -> Tensor:
+        raise NotImplementedError
+
+
+def _average(formula: Callable[..., Tensor], first: Logits, second: Logits | None) -> Tensor:
+    if isinstance(first, Tensor):
+        return formula(_wide(first), None if second is None else _wide(second))  # type: ignore[arg-type]
+    seconds = [None] * len(first) if second is None else second
+    losses = [_average(formula, a, b) for a, b in zip(first, seconds, strict=True)]
+    return torch.stack(losses).mean()
+
+
+def _wide(logits: Tensor) -> Tensor:
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

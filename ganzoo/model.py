@@ -1,0 +1,187 @@
+"""A trained network with its recipe, ready to use."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo import folder as model_folder
+from ganzoo.dataset import Spec
+from ganzoo.errors import ModelError, RecipeError
+from ganzoo.folder import ModelConfig
+from ganzoo.resolve import architecture_of
+
+MOST = 10_000_000  # images of one call
+
+
+class Model:
+    """What `ganzoo.load` returns.
+
+    `size`, `channels`, `conditions`, `labels`, `scale` and `domains` say what it makes, `network` is the module.
+    """
+
+    def __init__(self, config: ModelConfig, networks: dict[str, nn.Module], image_range: tuple[float, float]):
+        self.config = config
+        self.networks = {name: network.eval().requires_grad_(False) for name, network in networks.items()}
+        self.image_range = image_range
+        self.source: Path | None = None
+
+    @classmethod
+    def read(cls, folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> "Model":
+        """The model in a folder. Nothing that the folder names is imported; raises ModelError."""
+        config = model_folder.read_config(folder)
+        try:
+            architecture = architecture_of(config.architecture)
+        except RecipeError as error:
+            raise ModelError(f"{str(folder)!r} can't be built: {'; '.join(error.mistakes)}") from None
+        if not set(config.networks) <= set(architecture.networks):
+            raise ModelError(f"{str(folder)!r} holds networks that its architecture doesn't build: {config.networks}")
+        with torch.device("meta"):
+            skeletons = {name: architecture.build(name) for name in config.networks}
+        model_folder.check_weights(folder, config, skeletons)
+        networks = {name: architecture.build(name) for name in config.networks}
+        model_folder.load_weights(folder, config, networks)
+        model = cls(config, networks, architecture.image_range)
+        model.source = folder
+        return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype)
+
+    @property
+    def network(self) -> nn.Module:
+        """The published network (the first one, where there are several)."""
+        return next(iter(self.networks.values()))
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def task(self) -> str:
+        return self.config.task
+
+    @property
+    def spec(self) -> Spec:
+        return self.config.spec
+
+    @property
+    def size(self) -> int | None:
+        return self.spec.size
+
+    @property
+    def channels(self) -> int | None:
+        return self.spec.channels
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        return self.config.conditions
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes that `sample(label=...)` takes; empty for an unconditional model."""
+        return self.spec.labels if "label" in self.conditions else ()
+
+    @property
+    def scale(self) -> int | None:
+        return self.spec.scale
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return self.spec.domains
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Model":
+        """Move the networks, and return the model."""
+        for network in self.networks.values():
+            network.to(device=device, dtype=dtype)
+        return self
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads."""
+        keep = ("README.md", "samples.png")
+        source = self.source
+        files = {n: (source / n).read_bytes() for n in keep if source is not None and (source / n).is_file()}
+        model_folder.write(Path(folder), self.config.tables(), self.networks, files, force)
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int | None = None,
+        latents: Tensor | None = None,
+        batch_size: int = 100,
+        device: str | torch.device = "cpu",
+        **conditions: Any,
+    ) -> Tensor:
+        """`count` images, (count, channels, height, width) float32 in [0, 1].
+
+        Image i depends on `seed` and i alone, whatever the count or batch size; no seed means a new one each call.
+        `label` is a class name, an index, or one of them an image; left out it cycles through the classes. `latents`,
+        (count, ...) as the network's `latent` draws them, replace the seed. Raises ModelError.
+        """
+        if self.task != "generate":
+            raise ModelError(f"model {self.name!r} transforms images; use transform(images)")
+        count = _whole("count", count, 1, MOST)
+        batch_size = _whole("batch_size", batch_size, 1, MOST)
+        given = self._conditions(count, conditions)
+        if latents is not None and len(latents) != count:
+            raise ModelError(f"{len(latents)} latents were given for {count} images")
+        seed = random.getrandbits(48) if seed is None else _whole("seed", seed, 0, 2**53 - 1)
+        like = next(self.network.parameters())
+        images = []
+        for start in range(0, count, batch_size):
+            stop = min(start + batch_size, count)
+            z = self.latents(seed, start, stop) if latents is None else latents[start:stop]
+            parts = (c[start:stop].to(like.device) for c in given)
+            made = self.network.sample(z.to(like), *parts)  # type: ignore[operator]
+            images.append(self._unit(made).to(device))
+        return torch.cat(images)
+
+    def latents(self, seed: int, start: int, stop: int) -> Tensor:
+        """Latents of the images `start` to `stop` of a seed: each from a generator of its own, on the CPU."""
+        draws = []
+        for i in range(start, stop):
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + i)
+            draws.append(self.network.latent(1, generator=generator))  # type: ignore[operator]
+        return torch.cat(draws)
+
+    def _unit(self, images: Tensor) -> Tensor:
+        low, high = self.image_range
+        return images.float().sub_(low).div_(high - low).clamp_(0, 1)
+
+    def _conditions(self, count: int, given: dict[str, Any]) -> list[Tensor]:
+        for name in given:
+            if name not in self.conditions:
+                takes = f"it takes {', '.join(self.conditions)}" if self.conditions else "it is unconditional"
+                raise ModelError(f"model {self.name!r} has no condition {name!r}; {takes}")
+        return [self._labels(count, given.get(name)) for name in self.conditions]
+
+    def _labels(self, count: int, given: Any) -> Tensor:
+        if given is None:
+            return torch.arange(count) % len(self.labels)
+        if isinstance(given, Tensor):
+            given = given.tolist()
+        if isinstance(given, str | int | bool) or not isinstance(given, Sequence):
+            return torch.full((count,), self._label(given))
+        if len(given) != count:
+            raise ModelError(f"{len(given)} labels were given for {count} images; give one, or one an image")
+        return torch.tensor([self._label(label) for label in given])
+
+    def _label(self, label: Any) -> int:
+        if isinstance(label, str) and label in self.labels:
+            return self.labels.index(label)
+        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(self.labels):
+            return label
+        shown = ", ".join(self.labels[:12]) + (", ..." if len(self.labels) > 12 else "")
+        raise ModelError(f"model {self.name!r} has no label {label!r}; its {len(self.labels)} labels are {shown}")
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ModelError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+    return value

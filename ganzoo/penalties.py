@@ -1,0 +1,39 @@
+"""Gradient penalties that a strategy adds to a discriminator's loss. The condition is passed on to the network."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def squared_gradient_norms(logits: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """For each input the squared norm per example of d(sum of logits)/d(input), (N,), differentiable again.
+
+    One backward pass serves several inputs. Gradients are widened to float32 before they are squared.
+    """
+    totals = [logit.sum() for logit in logits]
+    gradients = torch.autograd.grad(totals, list(inputs), create_graph=True)
+    return [_wide(gradient).flatten(1).square().sum(1) for gradient in gradients]
+
+
+def zero_centered_penalty(D: nn.Module, x: Tensor, *condition: Tensor) -> Tensor:
+    """Mean of ||grad D(x)||^2: R1 on real images, R2 on generated ones (Mescheder et al., 2018, eq. 9). A scalar."""
+    x = x.detach().requires_grad_()
+    return squared_gradient_norms([D(x, *condition)], [x])[0].mean()
+
+
+def gradient_penalty(D: nn.Module, x: Tensor, *condition: Tensor, target: float = 1.0) -> Tensor:
+    """Mean of (||grad D(x)|| - target)^2 (Gulrajani et al., 2017, eq. 3), for x from `interpolate`. A scalar."""
+    x = x.detach().requires_grad_()
+    (squared,) = squared_gradient_norms([D(x, *condition)], [x])
+    return ((squared + 1e-12).sqrt() - target).square().mean()  # the root has no finite slope at 0
+
+
+def interpolate(real: Tensor, fake: Tensor) -> Tensor:
+    """A point between each real and its fake, one uniform draw per example, not per pixel."""
+    draw = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
+    return torch.lerp(real, fake.detach().to(real.dtype), draw)
+
+
+def _wide(gradient: Tensor) -> Tensor:
+    return gradient.float() if gradient.dtype in (torch.bfloat16, torch.float16) else gradient

@@ -1,0 +1,82 @@
+"""Find the installed plugins, and keep a broken one from hurting the others."""
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from ganzoo import hookspecs
+from ganzoo.errors import PluginError
+
+GROUP = "ganzoo"
+FIRST_PARTY = "torch-ganzoo"
+
+
+@dataclass
+class Plugin:
+    """An entry point of the group `ganzoo`: where it comes from and, when it is skipped, why."""
+
+    name: str
+    distribution: str
+    version: str
+    licence: str
+    module: Any = None
+    error: str | None = None
+    provides: dict[str, list[str]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def first_party(self) -> bool:
+        return self.distribution == FIRST_PARTY
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+def find_plugins() -> tuple[pluggy.PluginManager, list[Plugin]]:
+    """Load every allowed entry point by itself: `load_setuptools_entrypoints` would stop at the first broken one.
+
+    `GANZOO_PLUGINS=a,b` allows only those (empty: none). `GANZOO_STRICT=1` raises what is otherwise a warning.
+    """
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    allowed = os.environ.get("GANZOO_PLUGINS")
+    names = None if allowed is None else {name.strip() for name in allowed.split(",")}
+    found = []
+    # first-party first, so that their names are taken when others ask for them
+    for point in sorted(entry_points(group=GROUP), key=lambda p: (not _plugin(p).first_party, p.name)):
+        if names is None or point.name in names:
+            found.append(_load(manager, point))
+    return manager, found
+
+
+def _plugin(point: EntryPoint) -> Plugin:
+    if point.dist is None:
+        return Plugin(point.name, "unknown", "?", "unknown")
+    about = point.dist.metadata.json
+    licence = str(about.get("license_expression") or about.get("license") or "unknown")
+    return Plugin(point.name, point.dist.name, point.dist.version, licence.splitlines()[0])
+
+
+def _load(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
+    plugin = _plugin(point)
+    module = None
+    try:
+        module = point.load()
+        manager.register(module, name=point.name)
+        manager.check_pending()
+        plugin.module = module
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit at import too: one bad package must not end the program
+        if module is not None and manager.is_registered(module):
+            manager.unregister(module)  # pluggy leaves a failed plugin half registered
+        plugin.error = f"{type(error).__name__}: {error}".splitlines()[0]
+        message = f"plugin {point.name!r} of {plugin} is skipped: {plugin.error}"
+        if os.environ.get("GANZOO_STRICT") == "1":
+            raise PluginError(message) from error
+        warnings.warn(message, stacklevel=2)
+    return plugin

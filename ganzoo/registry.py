@@ -1,0 +1,129 @@
+"""Name -> component. Names are known without importing what stands behind them."""
+
+import difflib
+import functools
+import importlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ganzoo.errors import PluginError, UnknownNameError
+from ganzoo.plugins import Plugin, find_plugins
+
+# kind -> (hook, the class that a component must be; None for files)
+KINDS = {
+    "architecture": ("ganzoo_architectures", "ganzoo.architecture:Architecture"),
+    "loss": ("ganzoo_losses", "ganzoo.loss:Loss"),
+    "strategy": ("ganzoo_strategies", "ganzoo.strategy:Strategy"),
+    "dataset": ("ganzoo_datasets", "ganzoo.dataset:Dataset"),
+    "recipe": ("ganzoo_recipes", None),
+    "model": ("ganzoo_models", None),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name that a plugin contributes."""
+
+    kind: str
+    name: str
+    target: Any
+    plugin: Plugin
+
+
+class Registry:
+    """What the installed plugins contribute, and the errors that help when something is missing."""
+
+    def __init__(self) -> None:
+        self.manager, self.plugins = find_plugins()
+        self._entries: dict[tuple[str, str], list[Entry]] = {}
+        for plugin in self.plugins:
+            if plugin.error is None:
+                self._collect(plugin)
+
+    def _collect(self, plugin: Plugin) -> None:
+        for kind, (hook, _) in KINDS.items():
+            implementation = getattr(plugin.module, hook, None)
+            if implementation is None:
+                continue
+            try:
+                contributed = dict(implementation())
+            except Exception as error:
+                if os.environ.get("GANZOO_STRICT") == "1":
+                    raise PluginError(f"{hook} of {plugin} failed: {error}") from error
+                plugin.error = f"{hook}: {type(error).__name__}: {error}"
+                continue
+            for name, target in contributed.items():
+                entries = self._entries.setdefault((kind, name), [])
+                if entries and entries[0].plugin.first_party:
+                    plugin.refused.append(f"{kind} {name!r} belongs to {entries[0].plugin.distribution}")
+                    continue
+                entries.append(Entry(kind, name, target, plugin))
+                plugin.provides.setdefault(kind, []).append(name)
+
+    def names(self, kind: str) -> list[str]:
+        """Every name of a kind, sorted."""
+        return sorted(name for k, name in self._entries if k == kind)
+
+    def entry(self, kind: str, name: str) -> Entry:
+        """The contribution behind a name. Raises UnknownNameError, or PluginError when two plugins claim it."""
+        entries = self._entries.get((kind, name))
+        if not entries:
+            raise UnknownNameError(self._unknown(kind, name))
+        if len(entries) > 1:
+            claims = " and ".join(str(entry.plugin) for entry in entries)
+            raise PluginError(
+                f"{kind} {name!r} is contributed by {claims}; uninstall one, or name one in GANZOO_PLUGINS"
+            )
+        return entries[0]
+
+    def get(self, kind: str, name: str) -> Any:
+        """The class of a component (imported now), or the file or folder of a recipe or model."""
+        entry = self.entry(kind, name)
+        base = KINDS[kind][1]
+        if base is None:
+            return entry.target
+        try:
+            component = import_string(entry.target)
+        except Exception as error:
+            raise PluginError(
+                f"{kind} {name!r} of {entry.plugin} could not be imported: {type(error).__name__}: {error}"
+            ) from error
+        if not (isinstance(component, type) and issubclass(component, import_string(base))):
+            raise PluginError(f"{kind} {name!r} of {entry.plugin} is not a subclass of {base.replace(':', '.')}")
+        return component
+
+    def _unknown(self, kind: str, name: str) -> str:
+        names = self.names(kind)
+        parts = [f"there is no {kind} {name!r}"]
+        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        if close:
+            parts.append(f"did you mean {' or '.join(repr(c) for c in close)}?")
+        others = [other for other in KINDS if other != kind and (other, name) in self._entries]
+        if others:
+            parts.append(f"({name!r} is a {others[0]})")
+        parts.append(f"there are: {listing(names)}")
+        skipped = [f"{plugin.name} ({plugin.error})" for plugin in self.plugins if plugin.error]
+        if skipped:
+            parts.append(f"skipped plugins: {'; '.join(skipped)}")
+        return "; ".join(parts)
+
+
+def listing(names: Iterable[str], most: int = 30) -> str:
+    """Names for a sentence: at most `most` of them."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more
+
+
+def import_string(target: str) -> Any:
+    """`"module:Class"` -> the class."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@functools.cache
+def registry() -> Registry:
+    """The registry of this process, made when first asked for."""
+    return Registry()

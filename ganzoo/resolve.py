@@ -1,0 +1,153 @@
+"""Turn a recipe's names into components: registry look-up in two passes, and every mistake in one message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganzoo.architecture import Architecture
+from ganzoo.dataset import Dataset, Spec
+from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.loss import Loss
+from ganzoo.recipes import Part, Recipe, configure
+from ganzoo.registry import registry
+from ganzoo.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A recipe's components, ready for the engine, and the recipe with every setting filled in."""
+
+    recipe: Recipe
+    spec: Spec
+    dataset: Dataset
+    architecture: Architecture
+    loss: Loss | None
+    strategy: Strategy
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a batch holds: the strategy's inputs, then the recipe's conditions."""
+        return (*self.strategy.inputs, *self.recipe.data.conditions)
+
+    @property
+    def exact(self) -> bool:
+        """A big batch equals the same examples in micro-batches or processes."""
+        return all(part.per_sample for part in (self.architecture, self.loss, self.strategy) if part is not None)
+
+
+def resolve(recipe: Recipe) -> Parts:
+    """Look up and check every component; open the data; fill in what the data's spec says. Raises RecipeError."""
+    wrong: list[str] = []
+    configs: dict[str, Any] = {}
+    classes: dict[str, Any] = {}
+    for place in ("data", "loss", "strategy"):
+        part: Part | None = getattr(recipe, place)
+        if part is not None:
+            classes[place], configs[place] = configure(place, part, part.settings, wrong)
+    dataset = None
+    if configs["data"] is not None:
+        try:
+            dataset = classes["data"](configs["data"])
+        except GanzooError as error:
+            wrong.append(f"data: {error}")
+    settings = recipe.architecture.settings
+    facts = dataset.spec.facts() if dataset else {}
+    if not recipe.data.conditions:
+        facts.pop("classes", None)
+    _fill(recipe.architecture, settings, facts, recipe.data.name, wrong)
+    classes["architecture"], configs["architecture"] = configure(
+        "architecture", recipe.architecture, settings, wrong, known=dataset is not None
+    )
+    if wrong:
+        raise RecipeError(recipe.name, wrong)
+    assert dataset is not None
+    loss = classes["loss"](configs["loss"]) if recipe.loss else None
+    architecture = classes["architecture"](configs["architecture"])
+    strategy = classes["strategy"](configs["strategy"], loss)
+    parts = Parts(_filled(recipe, configs), dataset.spec, dataset, architecture, loss, strategy)
+    wrong = list(_disagreements(parts))
+    if wrong:
+        raise RecipeError(recipe.name, wrong)
+    return parts
+
+
+def dataset_of(recipe: Recipe) -> Dataset:
+    """The recipe's data alone."""
+    wrong: list[str] = []
+    component, config = configure("data", recipe.data, recipe.data.settings, wrong)
+    if wrong:
+        raise RecipeError(recipe.name, wrong)
+    dataset: Dataset = component(config)
+    return dataset
+
+
+def on_folder(recipe: Recipe, folder: str | Path) -> Recipe:
+    """The recipe on a person's own folder of images, at the size and channels of the recipe's own data."""
+    spec = dataset_of(recipe).spec
+    data: dict[str, Any] = {"name": "image-folder", "path": str(folder), "conditions": list(recipe.data.conditions)}
+    if spec.size:
+        data |= {"size": spec.size, "channels": spec.channels}
+    return Recipe.parse(recipe.tables() | {"data": data}, recipe.name)
+
+
+def architecture_of(part: Part) -> Architecture:
+    """The architecture of a recorded recipe: all that loading a model needs."""
+    wrong: list[str] = []
+    component, config = configure("architecture", part, part.settings, wrong)
+    if wrong:
+        raise RecipeError(part.name, wrong)
+    architecture: Architecture = component(config)
+    return architecture
+
+
+def _fill(part: Part, settings: dict[str, Any], facts: dict[str, int], data: str, wrong: list[str]) -> None:
+    try:
+        fields = registry().get("architecture", part.name).Config.model_fields
+    except GanzooError:
+        return  # said when the architecture is configured
+    for name, value in facts.items():
+        if name in fields and settings.setdefault(name, value) != value:
+            wrong.append(f"architecture.{name}: {settings[name]!r}, but the data {data!r} has {value}")
+
+
+def _filled(recipe: Recipe, configs: Mapping[str, Any]) -> Recipe:
+    tables = recipe.model_dump(mode="json", by_alias=True)
+    for place, config in configs.items():
+        head = {k: v for k, v in tables[place].items() if k in ("name", "conditions")}
+        tables[place] = head | config.record()
+    return Recipe.parse(tables, recipe.name)
+
+
+def _disagreements(parts: Parts) -> list[str]:
+    recipe, architecture, strategy = parts.recipe, parts.architecture, parts.strategy
+    name, built = recipe.architecture.name, ", ".join(architecture.networks)
+    wrong = [
+        f"strategy: {recipe.strategy.name!r} trains a network {network!r} that architecture {name!r} doesn't build "
+        f"(it builds {built})"
+        for network in strategy.networks
+        if network not in architecture.networks
+    ]
+    has = ", ".join(parts.dataset.columns)
+    wrong += [
+        f"data: {recipe.data.name!r} has no {column!r}, which this recipe needs (it has {has})"
+        for column in parts.columns
+        if column not in parts.dataset.columns
+    ]
+    if recipe.data.conditions != architecture.conditions:
+        wanted = ", ".join(architecture.conditions) or "none"
+        given = ", ".join(recipe.data.conditions) or "none"
+        wrong.append(f"data.conditions: {given}, but architecture {name!r} is conditioned on {wanted}")
+    if recipe.loss is None and type(strategy).needs_loss:
+        losses = ", ".join(registry().names("loss"))
+        wrong.append(f"loss: strategy {recipe.strategy.name!r} needs one; there are: {losses}")
+    training = recipe.training
+    named = [(f"training.optimizer.{n}", n) for n in training.optimizer.overrides]
+    named += [(f"training.ema.{n}", n) for n in training.ema]
+    named += [("training.freeze", path.split(".")[0]) for path in training.freeze]
+    wrong += [
+        f"{place}: there is no network {network!r} (there are {', '.join(strategy.networks)})"
+        for place, network in named
+        if network not in strategy.networks
+    ]
+    return wrong

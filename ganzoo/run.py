@@ -1,0 +1,113 @@
+"""A run: the folder of a training, with its recipe, log, checkpoints, sample grids and exported models."""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganzoo.dataset import Spec
+from ganzoo.errors import RunError
+from ganzoo.files import from_json, to_json
+from ganzoo.recipes import Recipe
+
+if TYPE_CHECKING:
+    from ganzoo.model import Model
+
+
+class Run:
+    """What a training produced.
+
+    `recipe.json` the resolved recipe and the data's spec, `metrics.jsonl` a line per logging interval, `checkpoints/`,
+    `samples/` grids from fixed latents, `exports/` model folders.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples"
+
+    @property
+    def exports(self) -> Path:
+        return self.folder / "exports"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / "recipe.json").is_file()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe that this run follows."""
+        return Recipe.parse(self._record()["recipe"])
+
+    @property
+    def spec(self) -> Spec:
+        """What the training data was."""
+        return Spec.read(self._record()["spec"])
+
+    def _record(self) -> dict[str, Any]:
+        try:
+            record: dict[str, Any] = from_json((self.folder / "recipe.json").read_text())
+            return record
+        except (OSError, ValueError) as error:
+            raise RunError(f"{str(self.folder)!r} is no run folder: its recipe.json can't be read ({error})") from None
+
+    def begin(self, recipe: Recipe, spec: Spec) -> None:
+        """Make the folder, or find in it the same recipe."""
+        try:
+            for folder in (self.folder, self.checkpoints, self.samples, self.exports):
+                folder.mkdir(parents=True, exist_ok=True)
+            if not self.exists and any(self.checkpoints.iterdir()):
+                raise RunError(f"{str(self.folder)!r} holds checkpoints without a recipe.json; choose another folder")
+            temporary = self.folder / ".recipe.json"
+            temporary.write_text(to_json({"recipe": recipe.tables(), "spec": spec.model_dump(mode="json")}))
+            temporary.replace(self.folder / "recipe.json")
+        except OSError as error:
+            raise RunError(f"the run folder {str(self.folder)!r} can't be written: {error.strerror}") from None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else trains in this folder. The system frees the lock with the process, however it ends."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise RunError(f"the run folder {str(self.folder)!r} can't be written: {error.strerror}") from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(
+                    f"another process is training in {str(self.folder)!r}; wait for it or use another folder"
+                ) from None
+            yield
+
+    def metrics(self) -> list[dict[str, float]]:
+        """The rows of the log, oldest first."""
+        if not self.log.is_file():
+            return []
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def newest_export(self) -> Path:
+        """The model folder of the latest export. Raises RunError when nothing was exported yet."""
+        found = sorted(self.exports.glob("step-*"))
+        if not found:
+            raise RunError(f"run {str(self.folder)!r} has no exported model yet; let it train to its end")
+        return found[-1]
+
+    def model(self, device: str | None = None) -> "Model":
+        """The trained model."""
+        from ganzoo.model import Model
+
+        return Model.read(self.newest_export(), device=device)

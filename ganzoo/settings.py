@@ -1,0 +1,63 @@
+"""The base of every `Config`: settings that are checked, described, bounded and immutable."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Settings(BaseModel):
+    """Settings of a component or a recipe.
+
+    Unknown names, NaN, infinity and wrong types are refused. Sequences are tuples, since settings never change.
+    `version` counts incompatible changes of a `Config`; `migrate` brings recorded settings of an older one up to date.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
+    version: ClassVar[int] = 1
+
+    @classmethod
+    def migrate(cls, settings: dict[str, Any], version: int) -> dict[str, Any]:
+        """Settings recorded by `version` (older than the class's own) as this version understands them."""
+        return settings
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Validate what came from TOML or JSON, where an array is a tuple. Raises pydantic's ValidationError."""
+        settings = dict(data)
+        recorded = settings.pop("version", cls.version)
+        if recorded != cls.version and isinstance(recorded, int) and 0 < recorded < cls.version:
+            settings = cls.migrate(settings, recorded)
+        elif recorded != cls.version:
+            raise ValueError(
+                f"these settings have version {recorded!r} and the installed plugin reads up to {cls.version}; "
+                "upgrade the plugin"
+            )
+        return cls.model_validate_json(json.dumps(settings, default=_refuse))
+
+    def record(self) -> dict[str, Any]:
+        """Every setting as plain JSON values, with the version; `read` takes it back."""
+        return {"version": self.version, **self.model_dump(mode="json")}
+
+
+def _refuse(value: object) -> None:
+    raise ValueError(f"{value!r} is no value for a setting; use a number, a string, true, false, a list or a table")
+
+
+def mistakes(error: Exception, place: str = "") -> list[str]:
+    """One line for each thing that pydantic found wrong: `strategy.critic_steps: ...`."""
+    if not isinstance(error, ValidationError):
+        return [f"{place}: {error}" if place else str(error)]
+    lines = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
+        message = item["msg"][:1].lower() + item["msg"][1:]
+        if item["type"] == "extra_forbidden":
+            message = "there is no such setting"
+        elif item["type"] == "missing":
+            message = "this setting is needed"
+        elif isinstance(item["input"], str | int | float | bool):
+            message += f", not {item['input']!r}"
+        lines.append(f"{where}: {message}" if where else message)
+    return lines

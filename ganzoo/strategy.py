@@ -1,0 +1,90 @@
+"""The strategy contract: the order of updates in one training step, as a generator."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganzoo.loss import Loss
+from ganzoo.settings import Settings
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is: steps taken, real images consumed, fraction of the budget in [0, 1)."""
+
+    step: int = 0
+    images: int = 0
+    fraction: float = 0.0
+
+
+class Update:
+    """One optimiser step on `networks` down the gradient of `loss` (a scalar); `metrics` are scalars to log."""
+
+    def __init__(self, networks: nn.Module | Iterable[nn.Module], loss: Tensor, **metrics: Tensor):
+        self.networks = (networks,) if isinstance(networks, nn.Module) else tuple(networks)
+        self.loss = loss
+        self.metrics = {name: value.detach() for name, value in metrics.items()}
+
+
+Updates = Iterator[Update | tuple[Update, ...]]
+
+
+class Strategy(nn.Module):
+    """The order of updates in one training step.
+
+    `step` is a generator: each `yield Update(networks, loss)` is one optimiser step, after which the weights have
+    moved; a tuple of updates takes all gradients before any weight moves; `next(batches)` takes a fresh batch, which
+    holds the `inputs` and then the recipe's conditions, by position. Images are float in [-1, 1], (N, C, H, W).
+
+    The order of yields depends on settings, `self.progress` and state alone, never on a tensor's value. State is made
+    in `__init__` (buffers, so that checkpoints carry it) and changes only in `after_step`.
+    """
+
+    class Config(Settings):
+        """Settings of the strategy; none by default."""
+
+    networks: tuple[str, ...] = ("generator", "discriminator")
+    inputs: tuple[str, ...] = ("image",)
+    needs_loss = True  # False: a recipe with this strategy names no adversarial loss
+    per_sample = True  # False: its gradient on a batch is not the mean of those on the batch's parts
+    progress = Progress()
+
+    def __init__(self, config: Any = None, loss: Loss | None = None):
+        super().__init__()
+        self.config = config if config is not None else self.Config()
+        self.loss = loss if loss is not None else Loss()
+
+    def step(self, nets: Any, batches: Iterator[tuple[Tensor, ...]]) -> Updates:
+        """Yield the updates of one step. `nets` has each of `networks` as an attribute."""
+        raise NotImplementedError
+
+    def after_step(self, means: Mapping[str, Tensor]) -> None:
+        """Change declared state, from each metric's mean over micro-batches and processes ("network/metric")."""
+
+    def logits(self, D: nn.Module, images: tuple[Tensor, ...], *condition: Tensor) -> tuple[Any, ...]:
+        """D's logits for several batches under one condition, in one forward pass where batches don't mix."""
+        if not getattr(D, "per_sample", False):
+            return tuple(D(x, *condition) for x in images)
+        many = len(images)
+        logits = D(torch.cat(images), *(torch.cat([c] * many) for c in condition))
+        if isinstance(logits, Tensor):
+            return logits.chunk(many)
+        return tuple(zip(*(scale.chunk(many) for scale in logits), strict=True))
+
+    def real_logits(self, D: nn.Module, real: Tensor, *condition: Tensor) -> Any:
+        """Logits of real images without gradient for a relativistic loss, None for any other."""
+        if not self.loss.relativistic:
+            return None
+        with torch.no_grad():
+            return D(real, *condition)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__dict__.get("_stepping"):
+            raise AttributeError(
+                f"{type(self).__name__}.step assigns self.{name}; use a local variable, or declare state in __init__ "
+                "and change it in after_step"
+            )
+        super().__setattr__(name, value)

@@ -1,0 +1,19 @@
+"""Label-conditional forms of the first family's networks, their recipes and a trained model."""
+
+from ganzoo import files_in, hookimpl, shipped_model
+
+
+@hookimpl
+def ganzoo_architectures():
+    names = {"conditional-mlp": "ConditionalMLP", "conditional-dcgan": "ConditionalDCGAN"}
+    return {name: f"ganzoo_conditional.architectures:{target}" for name, target in names.items()}
+
+
+@hookimpl
+def ganzoo_recipes():
+    return files_in(__name__, "recipes", ".toml")
+
+
+@hookimpl
+def ganzoo_models():
+    return {"cgan-mnist": shipped_model("cgan-mnist")}
