@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+
 from ganzoo import Loss, Strategy, Update
 from ganzoo.errors import PluginError
 from ganzoo.penalties import gradient_penalty, interpolate
-
 from tests.engine.tools import clone, data, networks, run, stepper, weights
 
 
@@ -40,7 +40,7 @@ class Critics(Plain):
 
 
 class Together(Plain):
-    """A tuple: all gradients are taken before any weight moves; the discriminator recurs, so its gradients are summed."""
+    """A tuple: all gradients before any weight moves; the discriminator recurs, so its gradients are summed."""
 
     def step(self, nets, batches):
         (real,) = next(batches)
@@ -208,7 +208,7 @@ def test_yields_that_depend_on_values_are_named():
             net = nets.discriminator if real[0, 0] > 0 else nets.generator
             yield Update(net, net(real).mean())
 
-    with pytest.raises(PluginError, match="micro-batch 0 and .* in micro-batch 1"):
+    with pytest.raises(PluginError, match=r"micro-batch 0 and .* in micro-batch 1"):
         run(Depends(), networks(**PAIR), steps=4, accumulate=4)
 
 

@@ -3,12 +3,13 @@
 import copy
 
 import torch
+from torch import nn
+
 from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.engine.processes import Processes
 from ganzoo.engine.updates import Stepper
 from ganzoo.recipes import Optimizer
 from ganzoo.strategy import Progress
-from torch import nn
 
 SGD = {"name": "sgd", "lr": 0.1}
 
