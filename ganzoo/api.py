@@ -83,12 +83,13 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
-    on_progress: "OnProgress" | None = None,
+    on_progress: "OnProgress | None" = None,
 ) -> "Run":
     """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
-    `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)` is called
-    after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when it diverges.
+    `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
+    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
+    it diverges.
     """
     from ganzoo import engine
 
