@@ -44,7 +44,7 @@ def resolve(recipe: Recipe) -> Parts:
     for place in ("data", "loss", "strategy"):
         part: Part | None = getattr(recipe, place)
         if part is not None:
-            classes[place], configs[place] = configure(place, part, part.settings, wrong)
+            classes[place], configs[place] = configure(place, part.name, part.settings, wrong)
     dataset = None
     if configs["data"] is not None:
         try:
@@ -57,7 +57,7 @@ def resolve(recipe: Recipe) -> Parts:
         facts.pop("classes", None)
     _fill(recipe.architecture, settings, facts, recipe.data.name, wrong)
     classes["architecture"], configs["architecture"] = configure(
-        "architecture", recipe.architecture, settings, wrong, known=dataset is not None
+        "architecture", recipe.architecture.name, settings, wrong, known=dataset is not None
     )
     if wrong:
         raise RecipeError(recipe.name, wrong)
@@ -75,7 +75,7 @@ def resolve(recipe: Recipe) -> Parts:
 def dataset_of(recipe: Recipe) -> Dataset:
     """The recipe's data alone."""
     wrong: list[str] = []
-    component, config = configure("data", recipe.data, recipe.data.settings, wrong)
+    component, config = configure("data", recipe.data.name, recipe.data.settings, wrong)
     if wrong:
         raise RecipeError(recipe.name, wrong)
     dataset: Dataset = component(config)
@@ -94,7 +94,7 @@ def on_folder(recipe: Recipe, folder: str | Path) -> Recipe:
 def architecture_of(part: Part) -> Architecture:
     """The architecture of a recorded recipe: all that loading a model needs."""
     wrong: list[str] = []
-    component, config = configure("architecture", part, part.settings, wrong)
+    component, config = configure("architecture", part.name, part.settings, wrong)
     if wrong:
         raise RecipeError(part.name, wrong)
     architecture: Architecture = component(config)
