@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support import tiny
+from tests.support import tiny
 
 import ganzoo
 
