@@ -83,7 +83,7 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
-    on_progress: "OnProgress" | None = None,
+    on_progress: "OnProgress | None" = None,
 ) -> "Run":
     """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
