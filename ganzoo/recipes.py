@@ -200,15 +200,13 @@ def component_mistakes(tables: Mapping[str, Any]) -> list[str]:
     wrong: list[str] = []
     for place in PARTS:
         table = tables.get(place)
-        if isinstance(table, Mapping) and isinstance(table.get("name"), str) and table["name"]:
+        if isinstance(table, Mapping) and isinstance(table.get("name"), str) and 0 < len(table["name"]) <= 96:
             settings = {k: v for k, v in table.items() if k not in ("name", *(["conditions"] * (place == "data")))}
             configure(place, table["name"], settings, wrong, known=False)
     return wrong
 
 
-def configure(
-    place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True
-) -> tuple[Any, Any]:
+def configure(place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True) -> tuple[Any, Any]:
     """The class and checked settings of a part, or two None and lines added to `wrong`."""
     try:
         component = registry().get(PARTS[place], name)

@@ -1,6 +1,7 @@
 """The base of every `Config`: settings that are checked, described, bounded and immutable."""
 
 import json
+import math
 import re
 import reprlib
 from collections.abc import Mapping
@@ -45,7 +46,10 @@ class Settings(BaseModel):
             content = json.dumps(dict(settings), default=_refuse)
         except (TypeError, RecursionError) as error:
             raise ValueError(f"these are no settings: {error}") from None
-        return cls.model_validate_json(content)
+        checked = cls.model_validate_json(content)
+        if not _finite(settings):  # in a table that only a component or an observer understands
+            raise ValueError("NaN and infinity are no values for a setting")
+        return checked
 
     @classmethod
     def _migrated(cls, settings: dict[str, Any], version: int) -> dict[str, Any]:
@@ -57,6 +61,14 @@ class Settings(BaseModel):
     def record(self) -> dict[str, Any]:
         """Every setting as plain JSON values, with the version; `read` takes it back."""
         return {"version": self.version, **self.model_dump(mode="json")}
+
+
+def _finite(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(_finite(inner) for inner in value.values())
+    if isinstance(value, list | tuple):
+        return all(_finite(inner) for inner in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _refuse(value: object) -> None:
