@@ -1,6 +1,8 @@
 """The order of updates: one discriminator and one generator step, with or without a gradient penalty."""
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from ganzoo import Settings, Strategy, Update
 from ganzoo.penalties import gradient_penalty, interpolate, squared_gradient_norms
@@ -59,5 +61,11 @@ class R1R2(Strategy):
 
 
 def gap(real, fake):
-    """Mean real logit less mean fake logit: how far apart the discriminator holds them."""
-    return real.detach().float().mean() - fake.detach().float().mean()
+    """Mean real logit less mean fake logit, over all scales: how far apart the discriminator holds them."""
+    return mean(real) - mean(fake)
+
+
+def mean(logits):
+    if isinstance(logits, Tensor):
+        return logits.detach().float().mean()
+    return torch.stack([mean(scale) for scale in logits]).mean()
