@@ -11,7 +11,8 @@ Logits = Tensor | Sequence[Tensor]
 def squared_gradient_norms(logits: Sequence[Logits], inputs: Sequence[Tensor]) -> list[Tensor]:
     """For each input the squared norm per example of d(sum of logits)/d(input), (N,), differentiable again.
 
-    One backward pass serves several inputs; logits of several scales are summed. Gradients are widened to float32 before they are squared.
+    One backward pass serves several inputs; logits of several scales are summed. Gradients are widened to float32
+    before they are squared.
     """
     totals = [_total(logit) for logit in logits]
     gradients = torch.autograd.grad(totals, list(inputs), create_graph=True)
