@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from tests.support import tiny
 
 import ganzoo
+from tests.support import tiny
 
 
 @pytest.fixture(autouse=True, scope="session")

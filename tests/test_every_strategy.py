@@ -94,7 +94,7 @@ def test_the_critic_moves_as_often_as_it_is_told():
 
 
 def test_r1r2_adds_half_gamma_times_both_penalties():
-    strategy, nets, batches = setting("r3gan-mnist")
+    strategy, nets, _ = setting("r3gan-mnist")
     losses = []
     for gamma in (0.0, 10.0):
         torch.manual_seed(1)

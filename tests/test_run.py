@@ -90,5 +90,5 @@ def test_a_run_without_an_export_has_no_model(tmp_path):
 
 
 def test_a_batch_that_does_not_divide_is_refused():
-    with pytest.raises(GanzooError, match="training.batch_size: 10 is not divisible by accumulate = 4"):
+    with pytest.raises(GanzooError, match=r"training.batch_size: 10 is not divisible by accumulate = 4"):
         tiny("gan-mnist", **{"training.batch_size": 10, "training.accumulate": 4})

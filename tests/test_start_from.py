@@ -49,7 +49,7 @@ def test_from_a_model_its_published_network_is_taken(conditional_run, tmp_path):
 def test_a_run_that_goes_on_needs_its_source_no_more(conditional_run, tmp_path):
     source = tmp_path / "source"
     shutil.copytree(conditional_run.folder, source)
-    recipe = tiny("cgan-mnist", **{"start_from": f"file:{source}"})
+    recipe = tiny("cgan-mnist", start_from=f"file:{source}")
     trained(tmp_path, recipe)
     shutil.rmtree(source)
     run = trained(tmp_path, recipe.changed({"training.images": 16}))

@@ -45,7 +45,9 @@ def _common(
     if debug:
         os.environ["GANZOO_DEBUG"] = "1"
     warnings.showwarning = lambda message, *_, **__: say("yellow", "warning", message)
-    logging.getLogger("ganzoo").addHandler(_Log())
+    log = logging.getLogger("ganzoo")
+    if not any(isinstance(handler, _Log) for handler in log.handlers):
+        log.addHandler(_Log())
 
 
 class _Log(logging.Handler):
