@@ -90,8 +90,9 @@ def train(
 ) -> "Run":
     """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
-    `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)` is called
-    after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when it diverges.
+    `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
+    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
+    it diverges.
     """
     from ganzoo import engine
 

@@ -233,7 +233,7 @@ def test_any_mapping_is_a_recipe_or_a_recipe_error(changes):
         recipe = ganzoo.recipe(tables)
     except RecipeError as error:
         found = error.mistakes
-        assert found  # noqa: PT017 (whether it raises is for the example to say)
+        assert found
     else:
         assert Recipe.parse(json.loads(json.dumps(recipe.tables(), allow_nan=False))) == recipe
         assert recipe.changed() == recipe

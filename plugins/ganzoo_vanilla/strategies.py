@@ -62,10 +62,6 @@ class R1R2(Strategy):
 
 def gap(real, fake):
     """Mean real logit less mean fake logit, over all scales: how far apart the discriminator holds them."""
-    return mean(real) - mean(fake)
-
-
-def mean(logits):
-    if isinstance(logits, Tensor):
-        return logits.detach().float().mean()
-    return torch.stack([mean(scale) for scale in logits]).mean()
+    if not isinstance(real, Tensor):
+        return torch.stack([gap(*scale) for scale in zip(real, fake, strict=True)]).mean()
+    return (real.detach() - fake.detach()).mean()
