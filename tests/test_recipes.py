@@ -1,5 +1,6 @@
 """Recipes: every mistake of a file in one message, and round trips that lose nothing."""
 
+import contextlib
 import json
 
 import pytest
@@ -249,3 +250,12 @@ def test_a_mapping_that_holds_itself_is_refused():
     tables = minimal()
     tables["data"]["self"] = tables
     assert mistakes(tables)
+
+
+@given(st.text("ab.=", max_size=6) | PLACES, VALUES)
+def test_any_change_is_a_recipe_or_a_recipe_error(path, value):
+    recipe = ganzoo.recipe("gan-mnist")
+    before = recipe.tables()
+    with contextlib.suppress(RecipeError):
+        assert isinstance(recipe.changed({path: value}), Recipe)
+    assert recipe.tables() == before
