@@ -61,25 +61,26 @@ BROKEN = {
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory):
-    """Every kind of broken plugin at once, and a good one among them."""
+    """Every kind of broken plugin at once, a good one among them and one after them."""
     folder = tmp_path_factory.mktemp("broken")
     for name, (source, _) in BROKEN.items():
         distribution(folder, f"ganzoo-{name}", f"ganzoo_{name}", **{f"ganzoo_{name}": source})
     distribution(folder, "ganzoo-fine", "ganzoo_fine", ganzoo_fine=FINE % ("mine", "nowhere:Nothing"))
+    distribution(folder, "ganzoo-zebra", "ganzoo_zebra", ganzoo_zebra=FINE % ("last", "nowhere:Nothing"))
     distribution(folder, "ganzoo-gone", "ganzoo_gone")  # its module isn't there at all
     return folder
 
 
 def test_broken_plugins_are_skipped_and_the_others_still_work(broken):
     found = look(broken)
-    assert {"mine", "hinge", "relativistic"} <= set(found["names"])
+    assert {"mine", "last", "hinge", "relativistic"} <= set(found["names"])
     assert "x" not in found["names"]
     for name, (_, words) in BROKEN.items():
         error = found["plugins"][name][3]
         assert words in error
         assert "\n" not in error
     assert "No module named 'ganzoo_gone'" in found["plugins"]["gone"][3]
-    assert all(found["plugins"][name][3] is None for name in (*OURS, "fine"))
+    assert all(found["plugins"][name][3] is None for name in (*OURS, "fine", "zebra"))
 
 
 def test_each_broken_plugin_warns_once_and_names_itself(broken):
