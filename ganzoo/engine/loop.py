@@ -31,7 +31,7 @@ ATTEMPTS = 3
 class Engine:
     """Trains a recipe into a run."""
 
-    def __init__(self, parts: Parts, run: Run, processes: Processes, observers: Observers):
+    def __init__(self, parts: Parts, run: Run, processes: Processes, observers: Observers, fresh: bool = True):
         self.parts, self.run, self.processes, self.observers = parts, run, processes, observers
         self.training = training = parts.recipe.training
         device = processes.device
@@ -39,7 +39,7 @@ class Engine:
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
-        if parts.recipe.start_from:
+        if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
             start_from(parts.recipe.start_from, self.networks)
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())

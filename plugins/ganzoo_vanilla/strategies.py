@@ -2,7 +2,9 @@
 
 import math
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from ganzoo import Settings, Strategy, Update
 from ganzoo.penalties import gradient_penalty, interpolate, squared_gradient_norms
@@ -68,5 +70,7 @@ class R1R2(Strategy):
 
 
 def gap(real, fake):
-    """Mean real logit less mean fake logit: how far apart the discriminator holds them."""
+    """Mean real logit less mean fake logit, over all scales: how far apart the discriminator holds them."""
+    if not isinstance(real, Tensor):
+        return torch.stack([gap(*scale) for scale in zip(real, fake, strict=True)]).mean()
     return (real.detach() - fake.detach()).mean()
