@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from ganzoo.errors import GanzooError as GanzooError
     from ganzoo.hookspecs import files_in as files_in
     from ganzoo.hookspecs import hookimpl as hookimpl
+    from ganzoo.hub.client import Hub as Hub
     from ganzoo.loss import Loss as Loss
     from ganzoo.model import Model as Model
-    from ganzoo.names import shipped_model as shipped_model
     from ganzoo.recipes import Recipe as Recipe
     from ganzoo.run import Run as Run
     from ganzoo.settings import Settings as Settings
+    from ganzoo.shipped import shipped_model as shipped_model
     from ganzoo.strategy import Progress as Progress
     from ganzoo.strategy import Strategy as Strategy
     from ganzoo.strategy import Update as Update
@@ -39,12 +40,13 @@ _HOME = {
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),
     "ganzoo.hookspecs": ("files_in", "hookimpl"),
+    "ganzoo.hub.client": ("Hub",),
     "ganzoo.loss": ("Loss",),
     "ganzoo.model": ("Model",),
-    "ganzoo.names": ("shipped_model",),
     "ganzoo.recipes": ("Recipe",),
     "ganzoo.run": ("Run",),
     "ganzoo.settings": ("Settings",),
+    "ganzoo.shipped": ("shipped_model",),
     "ganzoo.strategy": ("Progress", "Strategy", "Update"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ganzoo.hub.client import Hub
     from ganzoo.model import Model
     from ganzoo.run import Run
 
@@ -90,12 +91,16 @@ def train(
     return engine.train(Recipe.load(source), out, device=device, restart=restart, on_progress=on_progress)
 
 
-def load(name: str, *, device: str | None = None, dtype: "torch.dtype | None" = None) -> "Model":
-    """A trained model: a short name that a plugin ships, or `file:PATH` of a model folder or run.
+def load(
+    name: str, *, device: str | None = None, dtype: "torch.dtype | None" = None, hub: "Hub | None" = None
+) -> "Model":
+    """A trained model: a short name, `hf://user/repo[@revision]`, or `file:PATH` of a model folder or run.
 
-    float32 on a GPU where there is one unless said otherwise. Raises ModelError or UnknownNameError.
+    float32 on a GPU where there is one unless said otherwise. `hub` says which Hub, token and cache; by default the
+    environment does. Nothing that a model names is imported or installed. Raises ModelError, UnknownNameError or
+    HubError.
     """
+    from ganzoo.hub.download import files_of
     from ganzoo.model import Model
-    from ganzoo.names import model_folder_of
 
-    return Model.read(model_folder_of(name), device=device, dtype=dtype)
+    return Model.read(files_of(name, hub), device=device, dtype=dtype)

@@ -5,10 +5,11 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 STAGING = ".staging-"
 
@@ -33,6 +34,23 @@ def staged(target: Path) -> Iterator[Path]:
     sync(target.parent)
 
 
+@contextlib.contextmanager
+def replaced(target: Path) -> Iterator[Path]:
+    """As `staged`, for a target that may exist: the new folder takes its place when the block ends well."""
+    if not target.exists():
+        with staged(target) as staging:
+            yield staging
+        return
+    mark = uuid.uuid4().hex[:8]
+    fresh, old = (target.with_name(f"{STAGING}{target.name}-{kind}-{mark}") for kind in ("new", "old"))
+    with staged(fresh) as staging:
+        yield staging
+    target.rename(old)
+    fresh.rename(target)
+    sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written."""
     for left in folder.glob(f"{STAGING}*"):
@@ -52,6 +70,20 @@ def sha256(path: Path) -> str:
     """The hash of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_hash(content: bytes) -> str:
+    """The hash by which git, and so the Hub, names a small file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a plain file to read. Symlinks, devices and folders are an OSError, and a FIFO can't block."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path.name} is no regular file")
+    return os.fdopen(handle, "rb")
 
 
 def to_json(value: Any) -> str:

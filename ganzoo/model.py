@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import folder as model_folder
+from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
 from ganzoo.errors import ModelError, RecipeError
-from ganzoo.folder import ModelConfig
+from ganzoo.folder import ModelConfig, ModelFiles
+from ganzoo.known import where_to_get
+from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
+from ganzoo.text import plain
 
 MOST = 10_000_000  # images of one call
 
@@ -27,26 +31,32 @@ class Model:
         self.config = config
         self.networks = {name: network.eval().requires_grad_(False) for name, network in networks.items()}
         self.image_range = image_range
-        self.source: Path | None = None
+        self.files: ModelFiles | None = None
 
     @classmethod
-    def read(cls, folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> "Model":
+    def read(
+        cls, source: Path | ModelFiles, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> "Model":
         """The model in a folder. Nothing that the folder names is imported; raises ModelError."""
-        config = model_folder.read_config(folder)
-        try:
-            architecture = architecture_of(config.architecture)
-        except RecipeError as error:
-            raise ModelError(f"{str(folder)!r} can't be built: {'; '.join(error.mistakes)}") from None
-        if not set(config.networks) <= set(architecture.networks):
-            raise ModelError(f"{str(folder)!r} holds networks that its architecture doesn't build: {config.networks}")
+        files = source if isinstance(source, ModelFiles) else ModelFiles.of(source)
+        config = files.config()
+        architecture = _architecture(files, config)
         with torch.device("meta"):
             skeletons = {name: architecture.build(name) for name in config.networks}
-        model_folder.check_weights(folder, config, skeletons)
+        weights = files.load(skeletons, config)
         networks = {name: architecture.build(name) for name in config.networks}
-        model_folder.load_weights(folder, config, networks)
+        for name, network in networks.items():
+            network.load_state_dict(weights[name], strict=True)
         model = cls(config, networks, architecture.image_range)
-        model.source = folder
+        if config.task == "generate" and not (hasattr(model.network, "sample") and hasattr(model.network, "latent")):
+            raise ModelError(f"{files.name} is no generator: its network {config.networks[0]!r} makes no samples")
+        model.files = files
         return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype)
+
+    @property
+    def origin(self) -> str:
+        """Where the model was read from: `hf://user/repo@commit`, or a folder; empty for one just trained."""
+        return self.files.name if self.files else ""
 
     @property
     def network(self) -> nn.Module:
@@ -95,17 +105,23 @@ class Model:
         return next(self.network.parameters()).device
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Model":
-        """Move the networks, and return the model."""
-        for network in self.networks.values():
-            network.to(device=device, dtype=dtype)
+        """Move the networks, and return the model. Raises ModelError."""
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ModelError(f"dtype must be one of torch's floating point types such as torch.float16, not {dtype!r}")
+        try:
+            for network in self.networks.values():
+                network.to(device=device, dtype=dtype)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            said = plain(str(error).partition("\n")[0])
+            raise ModelError(f"model {self.name!r} can't be moved to {device or dtype}: {said}") from None
         return self
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads."""
-        keep = ("README.md", "samples.png")
-        source = self.source
-        files = {n: (source / n).read_bytes() for n in keep if source is not None and (source / n).is_file()}
-        model_folder.write(Path(folder), self.config.tables(), self.networks, files, force)
+        mine = self.files
+        files = {n: mine.read(n) for n in ("README.md", "samples.png") if mine is not None and mine.has(n)}
+        config = {key: value for key, value in self.config.tables().items() if key != "training"}
+        model_folder.write(Path(folder), config, self.networks, files, force)
 
     @torch.inference_mode()
     def sample(
@@ -185,3 +201,29 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ModelError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
     return value
+
+
+def _architecture(files: ModelFiles, config: ModelConfig) -> Architecture:
+    """The architecture that a config names, if it fits what else the config says. Raises ModelError."""
+    part = config.architecture
+    if part.name not in registry().names("architecture"):
+        raise ModelError(f"{files.name} can't be built: {where_to_get('architecture', part.name)}")
+    try:
+        architecture = architecture_of(part)
+    except RecipeError as error:
+        raise ModelError(f"{files.name} can't be built: {plain('; '.join(error.mistakes), 600)}") from None
+    if not set(config.networks) <= set(architecture.published):
+        given = plain(", ".join(config.networks))
+        raise ModelError(f"{files.name} holds {given}; its architecture publishes {', '.join(architecture.published)}")
+    if config.conditions != tuple(architecture.conditions):
+        wanted = ", ".join(architecture.conditions) or "nothing"
+        raise ModelError(f"{files.name} is conditioned on {plain(config.conditions)}; its architecture on {wanted}")
+    if "label" in config.conditions and not config.spec.labels:
+        raise ModelError(f"{files.name} is conditioned on labels and names none")
+    facts = config.spec.facts()
+    facts = facts if config.conditions else {k: v for k, v in facts.items() if k != "classes"}
+    for name, value in facts.items():
+        own = getattr(architecture.config, name, value)
+        if own != value:
+            raise ModelError(f"{files.name} says {name} = {value} for its data and {plain(own)} for its architecture")
+    return architecture

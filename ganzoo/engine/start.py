@@ -58,7 +58,7 @@ def _states(source: str) -> dict[str, dict[str, Tensor]]:
             raise RunError(f"run {str(run.folder)!r} has no complete checkpoint to start from")
         parts = [n.removesuffix(".safetensors") for n in found.manifest["files"] if n.startswith("networks/")]
         return {part.removeprefix("networks/"): found.tensors(part) for part in parts}
-    from ganzoo.names import model_folder_of
+    from ganzoo.hub.names import find
 
-    model = Model.read(model_folder_of(source), device="cpu")
+    model = Model.read(find(source), device="cpu")
     return {name: network.state_dict() for name, network in model.networks.items()}
