@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganzoo.api import build as build
     from ganzoo.api import load as load
     from ganzoo.api import models as models
+    from ganzoo.api import publish as publish
     from ganzoo.api import recipe as recipe
     from ganzoo.api import train as train
     from ganzoo.architecture import Architecture as Architecture
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ganzoo.strategy import Update as Update
 
 _HOME = {
-    "ganzoo.api": ("build", "load", "models", "recipe", "train"),
+    "ganzoo.api": ("build", "load", "models", "publish", "recipe", "train"),
     "ganzoo.architecture": ("Architecture", "Discriminator", "Generator"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),

@@ -1,4 +1,4 @@
-"""The verbs: models, recipe, build, train, load."""
+"""The verbs: models, recipe, build, train, load, publish."""
 
 import fnmatch
 from collections.abc import Callable, Mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ganzoo.hub.client import Hub
+    from ganzoo.hub.publish import Published
     from ganzoo.model import Model
     from ganzoo.run import Run
 
@@ -32,8 +33,10 @@ class Listed:
 
 def models(pattern: str = "*", *, task: str | None = None) -> list[Listed]:
     """Models and recipes whose name matches a shell pattern. Imports no torch."""
+    from ganzoo.hub.names import catalogue
+
     registered = registry()
-    trained, recipes = set(registered.names("model")), set(registered.names("recipe"))
+    trained, recipes = {*registered.names("model"), *catalogue()}, set(registered.names("recipe"))
     found = []
     for name in sorted(trained | recipes):
         if fnmatch.fnmatch(name, pattern):
@@ -47,7 +50,11 @@ def _listed(name: str, trained: bool, has_recipe: bool) -> Listed:
     import tomllib
 
     from ganzoo.files import from_json
+    from ganzoo.hub.names import catalogue
 
+    if not has_recipe and name not in registry().names("model"):
+        pinned = catalogue()[name]
+        return Listed(name, pinned.task, pinned.summary, trained, False, f"hf://{pinned.repo}")
     kind = "recipe" if has_recipe else "model"
     plugin = str(registry().entry(kind, name).plugin)
     try:  # only the head is needed, and one bad file must not hide the others
@@ -84,11 +91,18 @@ def train(
     device: str | None = None,
     restart: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
+    hub: "Hub | None" = None,
 ) -> "Run":
-    """Train a recipe into the folder `out`, or resume what was begun there. Returns the run."""
-    from ganzoo import engine
+    """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
-    return engine.train(Recipe.load(source), out, device=device, restart=restart, on_progress=on_progress)
+    A recipe whose `start_from` is `hf://user/repo` starts from the commit that this is now, and records it.
+    """
+    from ganzoo import engine
+    from ganzoo.hub.base import base_of, pinned
+
+    chosen = pinned(Recipe.load(source), Path(out), restart, hub)
+    base = base_of(chosen.start_from, hub)
+    return engine.train(chosen, out, device=device, restart=restart, base=base, on_progress=on_progress)
 
 
 def load(
@@ -104,3 +118,43 @@ def load(
     from ganzoo.model import Model
 
     return Model.read(files_of(name, hub), device=device, dtype=dtype)
+
+
+def publish(
+    source: "Run | Path | str",
+    repo: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    tag: str | None = None,
+    create_pr: bool = False,
+    dry_run: bool = False,
+    gate: "Callable[[Path], list[str]] | bool" = True,
+    licence: str | None = None,
+    data_licence: str | None = None,
+    training: bool = False,
+    hub: "Hub | None" = None,
+) -> "Published":
+    """Publish a run's newest export, or a model folder, to `user/name` on the Hub, in one commit.
+
+    `gate` False skips the check of the model's quality, and the card says so. `training` adds the raw networks, for
+    others to fine-tune. `dry_run` shows the card and the files and asks no network. The folder on disk becomes what is
+    on the Hub. Raises PublishError (nothing was sent), GateError or HubError; trying again is always safe.
+    """
+    from ganzoo.hub.publish import publish as send
+
+    chosen = (gate or None) if isinstance(gate, bool) else gate
+    return send(
+        source,
+        repo,
+        private=private,
+        revision=revision,
+        tag=tag,
+        create_pr=create_pr,
+        dry_run=dry_run,
+        gate=chosen,
+        licence=licence,
+        data_licence=data_licence,
+        training=training,
+        hub=hub,
+    )

@@ -19,9 +19,7 @@ TEMPLATE = """\
 # {title}
 
 {summary}
-
-![samples](samples.png)
-
+{samples}
 ## Use
 
 ```python
@@ -62,6 +60,7 @@ def render(config: Mapping[str, Any], source: str | None = None) -> str:
     body = TEMPLATE.format(
         title=escape(source.removeprefix("hf://") if source else config["name"]),
         summary=escape(config.get("summary", "")),
+        samples="\n![samples](samples.png)\n" if config["task"] == "generate" else "",
         source=literal(source or config["name"]),
         call=_call(config),
         needs=f"The model needs {escape(', '.join(config.get('requires', ())) or 'nothing else')}.",

@@ -68,7 +68,8 @@ def licence_lines(config: Mapping[str, Any]) -> list[str]:
     lines = [f"Weights: {config.get('licence') or 'no licence chosen yet'}."]
     lines += [_data_line(spec)]
     for base in config.get("lineage") or ():
-        lines.append(f"Fine-tuned from {base.get('model')} ({base.get('licence') or 'no licence given'}).")
+        words = "a run of the same author" if base.get("own") else base.get("licence") or "no licence given"
+        lines.append(f"Fine-tuned from {base.get('model')} ({words}).")
         lines += [f"Of that model: {_data_line(data)}" for data in base.get("data") or ()]
     return lines
 
@@ -98,7 +99,7 @@ def methods(config: Mapping[str, Any]) -> list[str]:
     """What its parts are, with the papers that their documentation names, and ganzoo itself."""
     lines = []
     for place, kind in PARTS.items():
-        name = (config["recipe"].get(place) or {}).get("name")
+        name = str((config["recipe"].get(place) or {}).get("name"))
         try:
             about = registry().get(kind, name).__doc__ or ""
         except GanzooError:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import ConfigDict, Field, ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
 from ganzoo.errors import GanzooError, ModelError
 from ganzoo.files import from_json, open_regular, replaced, sha256, to_json
@@ -41,6 +43,23 @@ class Stored(Settings):
     networks: tuple[str, ...] = Field((), max_length=32)
 
 
+class Credit(Settings):
+    """Data that a model descends from, with the credit it asks for."""
+
+    name: str = Field(max_length=200)
+    licence: str = Field(max_length=500)
+    attribution: str = Field("", max_length=5000)
+
+
+class Ancestor(Settings):
+    """A model that training started from; `own` when it was a run of the same author and never published."""
+
+    model: str = Field(max_length=1000)
+    licence: str | None = Field(None, max_length=500)
+    own: bool = False
+    data: tuple[Credit, ...] = Field((), max_length=64)
+
+
 class ModelConfig(Settings):
     """What `config.json` says. Loading interprets these fields and `recipe.architecture`; the rest it only carries."""
 
@@ -56,6 +75,8 @@ class ModelConfig(Settings):
     requires: tuple[str, ...] = Field((), max_length=64)
     weights: Stored | None = None
     training: Stored | None = None
+    licence: str | None = Field(None, max_length=200)
+    lineage: tuple[Ancestor, ...] = Field((), max_length=64, description="what it was fine-tuned from, nearest first")
 
     @property
     def architecture(self) -> Part:
@@ -137,10 +158,12 @@ class ModelFiles:
             file.check(layout_of(skeletons, config.dtype))
             return by_network(file.read(*hashes))
 
-    def load_training(self, skeletons: Mapping[str, nn.Module], config: ModelConfig) -> dict[str, dict[str, Tensor]]:
-        """The raw networks of `training.safetensors`, by name."""
-        if config.training is None:
-            raise ModelError(f"{self.title('config.json')} doesn't say what its training.safetensors is")
+    def load_training(self, architecture: Architecture, config: ModelConfig) -> dict[str, dict[str, Tensor]]:
+        """The raw networks of `training.safetensors`, by name. Raises ModelError."""
+        if config.training is None or not set(config.training.networks) <= set(architecture.networks):
+            raise ModelError(f"{self.title('config.json')} doesn't say which networks its training.safetensors holds")
+        with torch.device("meta"):
+            skeletons = {name: architecture.build(name) for name in config.training.networks}
         with self.weights("training.safetensors") as file:
             file.check(layout_of(skeletons, "float32"))
             return by_network(file.read(*self._known("training.safetensors"), config.training.sha256))

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,12 @@ class Run:
         except (OSError, ValueError) as error:
             raise RunError(f"{str(self.folder)!r} is no run folder: its recipe.json can't be read ({error})") from None
 
-    def begin(self, recipe: Recipe, spec: Spec) -> None:
+    @property
+    def lineage(self) -> list[dict[str, Any]]:
+        """The models that training started from, nearest first, with their licences and data."""
+        return list(self._record().get("lineage", []))
+
+    def begin(self, recipe: Recipe, spec: Spec, lineage: Sequence[dict[str, Any]] = ()) -> None:
         """Make the folder, or find in it the same recipe."""
         try:
             for folder in (self.folder, self.checkpoints, self.samples, self.exports):
@@ -71,7 +76,8 @@ class Run:
             if not self.exists and any(self.checkpoints.iterdir()):
                 raise RunError(f"{str(self.folder)!r} holds checkpoints without a recipe.json; choose another folder")
             temporary = self.folder / ".recipe.json"
-            temporary.write_text(to_json({"recipe": recipe.tables(), "spec": spec.model_dump(mode="json")}))
+            record = {"recipe": recipe.tables(), "spec": spec.model_dump(mode="json"), "lineage": list(lineage)}
+            temporary.write_text(to_json(record))
             temporary.replace(self.folder / "recipe.json")
         except OSError as error:
             raise RunError(f"the run folder {str(self.folder)!r} can't be written: {error.strerror}") from None

@@ -5,10 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
 from ganzoo.errors import RunError
+from ganzoo.folder import ModelFiles
 from ganzoo.recipes import Recipe
 from ganzoo.resolve import resolve
 from ganzoo.run import Run
@@ -20,21 +22,26 @@ def train(
     *,
     device: str | None = None,
     restart: bool = False,
+    base: Callable[[], ModelFiles] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Run:
-    """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed."""
+    """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed.
+
+    `base` gives the files of the model that the recipe starts from; it is asked only when training begins.
+    """
     processes = Processes(device)
     parts = resolve(recipe)
     run = Run(folder)
     with run.locked() if processes.is_main else contextlib.nullcontext():
         if run.exists and not restart:
             _same(run.recipe, parts.recipe)
-        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress))
+        resuming = run.exists and not restart and checkpoints.newest(run.checkpoints) is not None
+        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress), base, resuming)
         if processes.is_main:
             if restart:
                 for part in (run.checkpoints, run.samples, run.exports):
                     shutil.rmtree(part, ignore_errors=True)
-            run.begin(parts.recipe, parts.spec)
+            run.begin(parts.recipe, parts.spec, engine.lineage)
         engine.train()
     return run
 

@@ -27,6 +27,14 @@ class MovedError(HubError):
     """The repository has commits that weren't there when we looked."""
 
 
+class NoRepositoryError(HubError):
+    """There is no such repository, or this user may not know of it."""
+
+
+class NoRevisionError(HubError):
+    """The repository has no such branch, tag or commit."""
+
+
 @dataclass(frozen=True)
 class Hub:
     """A Hub to talk to: https://huggingface.co, or what HF_ENDPOINT says.
@@ -106,7 +114,7 @@ def ask(hub: Hub, subject: str, call: Callable[[], T]) -> T:
 
 def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
     from huggingface_hub import errors as e
-    from huggingface_hub.utils import httpx
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
     subject = scrub(subject)
     if isinstance(error, e.GatedRepoError):
@@ -114,11 +122,11 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
             f"{subject} is gated: accept its terms on its page, then log in as that user (hf auth login, or HF_TOKEN)"
         )
     if isinstance(error, e.RepositoryNotFoundError):
-        return HubError(
+        return NoRepositoryError(
             f"there is no {subject}, or it is private: check the name, or log in (hf auth login, or HF_TOKEN)"
         )
     if isinstance(error, e.RevisionNotFoundError):
-        return HubError(f"{subject} has no such revision; leave it out for the newest")
+        return NoRevisionError(f"{subject} has no such revision; leave it out for the newest")
     if isinstance(error, e.RemoteEntryNotFoundError):
         return HubError(f"{subject} lacks a file that it listed; try again")
     if isinstance(error, e.LocalTokenNotFoundError):

@@ -37,6 +37,7 @@ class Snapshot:
     sha: str
     files: Mapping[str, Listed]
     others: tuple[str, ...] = ()
+    private: bool | None = None
 
     @property
     def name(self) -> str:
@@ -53,7 +54,7 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
         return ModelFiles.of(found)
     hub = hub or Hub()
     if isinstance(found, Pinned):
-        files = {k: Listed(v.size, v.sha256) for k, v in found.files.items()}
+        files: dict[str, Listed] = {k: Listed(v.size, v.sha256) for k, v in found.files.items()}
         return _fetch(hub, Snapshot(Repo(found.repo, found.revision), found.revision, files), extra)
     if found.revision and COMMIT.fullmatch(found.revision):
         with contextlib.suppress(UnreachableError):  # a commit never changes: what is cached needs no look-up
@@ -76,7 +77,7 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
 
 def look(hub: Hub, repo: Repo) -> Snapshot:
     """Resolve a repository's revision to a commit, once, with the hash of each file. Raises HubError."""
-    from huggingface_hub.utils import httpx
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
     wait: Any = httpx.Timeout(ANSWER, connect=CONNECT)
     info = ask(
@@ -95,7 +96,7 @@ def look(hub: Hub, repo: Repo) -> Snapshot:
         lfs = item.lfs.sha256 if item.lfs else None
         if isinstance(item.size, int) and isinstance(lfs or item.blob_id, str):
             files[item.rfilename] = Listed(item.size, str(lfs or item.blob_id))
-    return Snapshot(repo, sha, files, tuple(others))
+    return Snapshot(repo, sha, files, tuple(others), info.private)
 
 
 def cached(hub: Hub, repo: Repo, extra: Iterable[str] = ()) -> ModelFiles:

@@ -90,7 +90,7 @@ def find(name: str) -> Path | Pinned | Repo:
 def parse_repo(name: str) -> Repo:
     """`hf://user/repo[@revision]`, and nothing that only looks like it. Raises ModelError."""
     from huggingface_hub.errors import HfUriError
-    from huggingface_hub.utils import parse_hf_uri
+    from huggingface_hub.utils import parse_hf_uri  # type: ignore[attr-defined]
 
     problem = ModelError(f"{plain(name)!r} is no model on the Hub; write hf://USER/NAME or hf://USER/NAME@REVISION")
     if not name.startswith("hf://"):

@@ -1,5 +1,7 @@
-import ganzoo
 import torch
+
+import ganzoo
+
 
 def test_a_published_model_loads(published, stranger, run):
     model = ganzoo.load("hf://user/digits", hub=stranger, device="cpu")
