@@ -162,7 +162,7 @@ class Model:
         """Latents of the images `start` to `stop` of a seed: each from a generator of its own, on the CPU."""
         draws = []
         for i in range(start, stop):
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + i)
+            generator = torch.Generator().manual_seed((seed * 1_000_003 + i) % 2**63)
             draws.append(self.network.latent(1, generator=generator))  # type: ignore[operator]
         return torch.cat(draws)
 

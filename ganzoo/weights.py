@@ -96,9 +96,9 @@ def check_hashes(name: str, content: bytes, *hashes: str) -> None:
     for expected in hashes:
         found = git_hash(content) if len(expected) == 40 else hashlib.sha256(content).hexdigest()
         if found != expected:
+            cached = "remove it with `ganzoo cache prune NAME`" if " of hf://" in name else "get it anew"
             raise ChecksumError(
-                f"{name} is not the file that was published: its hash should be {expected} and is {found}; "
-                "if it was changed in the cache, remove it with `ganzoo cache prune` and load it again"
+                f"{name} was changed or damaged: its hash should be {expected} and is {found}; {cached}, then try again"
             )
 
 

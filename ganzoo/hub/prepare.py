@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from ganzoo import card
 from ganzoo.errors import GateError, PublishError
 from ganzoo.files import git_hash, open_regular, sha256, to_json
-from ganzoo.folder import FILES, MOST, ModelFiles, store
+from ganzoo.folder import FILES, MOST, ModelConfig, ModelFiles, store
 from ganzoo.hub.licences import carried, problems
 from ganzoo.model import Model
 from ganzoo.run import Run
@@ -75,6 +75,7 @@ def prepare(
     if run is not None:
         config["training"] = _training(run, source, staging)
     config["gate"] = _passed(gate, source, repo)
+    config = ModelConfig.read(config).tables()  # in one order, so that publishing again gives the same bytes
     (staging / "config.json").write_text(to_json(config))
     text = card.render(config, f"hf://{repo}")
     (staging / "README.md").write_text(text)

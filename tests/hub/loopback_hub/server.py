@@ -5,8 +5,10 @@ redirect to the content host would be seen there.
 """
 
 import base64
+import contextlib
 import json
 import re
+import socket
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,7 +31,7 @@ def route(method, pattern):
 
 @dataclass
 class Seen:
-    """A request as it came."""
+    """A request as it came; header names in lower case."""
 
     method: str
     path: str
@@ -46,6 +48,7 @@ class LoopbackHub:
         self.store = Store()
         self.requests = []
         self.faults = []
+        self.connections = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self.server.daemon_threads = True
         self.server.hub = self
@@ -56,8 +59,12 @@ class LoopbackHub:
         self.thread.start()
 
     def close(self):
+        """Pull the plug: nothing listens any more, and connections that were kept alive are cut."""
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def fault(self, pattern, **how):
         """Let matching requests go wrong from now on; returns the fault."""
@@ -71,6 +78,10 @@ class LoopbackHub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.hub.connections.append(self.connection)
 
     def log_message(self, *_):
         pass
@@ -86,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self):
         self.parts = urlsplit(self.path)
         self.query = parse_qs(self.parts.query)
-        self.hub.requests.append(Seen(self.command, self.path, dict(self.headers)))
+        self.hub.requests.append(Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = next((f for f in self.hub.faults if f.matches(self.command, self.path)), None)
         if fault:
