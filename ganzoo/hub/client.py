@@ -117,6 +117,8 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
     subject = scrub(subject)
+    if isinstance(error, e.LocalEntryNotFoundError) and isinstance(error.__cause__, e.HfHubHTTPError | OSError):
+        error = error.__cause__  # "not in the cache either" says nothing about why
     if isinstance(error, e.GatedRepoError):
         return HubError(
             f"{subject} is gated: accept its terms on its page, then log in as that user (hf auth login, or HF_TOKEN)"

@@ -51,6 +51,7 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
 
     Raises UnknownNameError, ModelError, or HubError (UnreachableError, ChecksumError).
     """
+    extra = tuple(extra)
     found = find(name)
     if isinstance(found, Path):
         return ModelFiles.of(found)
@@ -58,23 +59,25 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
     if isinstance(found, Pinned):
         files: dict[str, Listed] = {k: Listed(v.size, v.sha256) for k, v in found.files.items()}
         return _fetch(hub, Snapshot(Repo(found.repo, found.revision), found.revision, files), extra)
-    if found.revision and COMMIT.fullmatch(found.revision):
-        with contextlib.suppress(UnreachableError):  # a commit never changes: what is cached needs no look-up
-            return cached(hub, found, extra)
     if hub.offline:
         return cached(hub, found, extra)
+    if found.revision and COMMIT.fullmatch(found.revision):
+        with contextlib.suppress(UnreachableError):
+            here = cached(hub, found, extra)
+            if all(name in here.paths for name in extra):
+                return here  # a commit never changes: what is cached needs no look-up
     try:
         snapshot = look(hub, found)
     except UnreachableError as error:
         try:
-            files_here = cached(hub, found, extra)
+            here = cached(hub, found, extra)
         except UnreachableError as missing:
             raise UnreachableError(f"{error}; {missing}") from None
-        log.warning("%s; using %s from the cache", error, files_here.name)
-        return files_here
-    files_here = _fetch(hub, snapshot, extra)
+        log.warning("%s; using %s from the cache", error, here.name)
+        return here
+    here = _fetch(hub, snapshot, extra)
     _remember(hub, snapshot)
-    return files_here
+    return here
 
 
 def look(hub: Hub, repo: Repo) -> Snapshot:

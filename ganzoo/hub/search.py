@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from ganzoo.card import PIPELINES
 from ganzoo.errors import GanzooError, HubError
-from ganzoo.hub.client import Hub, ask
+from ganzoo.hub.client import ANSWER, CONNECT, Hub, ask
 from ganzoo.text import plain
 
 
@@ -57,6 +57,7 @@ def search(
     ]
     wanted: dict[str, Any] = {"filter": tags, "search": text or None, "limit": limit}
     wanted["pipeline_tag"] = PIPELINES[task] if task else None
+    ask(hub, "its models", partial(_reach, hub))
     try:
         listed: Iterable[Any] = ask(hub, "its models", lambda: list(hub.api().list_models(**wanted, cardData=True)))
     except HubError as error:
@@ -64,6 +65,16 @@ def search(
             raise
         listed = list(_one_by_one(hub, wanted))  # one malformed card spoils the client's whole list
     return [_found(info) for info in listed]
+
+
+def _reach(hub: Hub) -> None:
+    """The listing itself would go on knocking for 23 seconds where nobody is."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.utils import get_session, httpx  # type: ignore[attr-defined]
+
+    if hub.offline:
+        raise OfflineModeIsEnabled
+    get_session().head(hub.url, timeout=httpx.Timeout(ANSWER, connect=CONNECT))
 
 
 def _one_by_one(hub: Hub, wanted: dict[str, Any]) -> Iterator[Any]:

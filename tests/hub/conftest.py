@@ -1,5 +1,6 @@
 """A Hub on loopback for each test, and a small trained model to put there."""
 
+import shutil
 import time
 
 import pytest
@@ -56,15 +57,22 @@ def stranger(hub_server, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory):
+def trained(tmp_path_factory):
     """A real run of two steps."""
     return ganzoo.train(SMALL, out=tmp_path_factory.mktemp("runs") / "small", device="cpu")
 
 
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the run that a test may publish, which changes its card."""
+    shutil.copytree(trained.folder, tmp_path / "run")
+    return ganzoo.Run(tmp_path / "run")
+
+
 @pytest.fixture(scope="session")
-def exported(run):
+def exported(trained):
     """The run's model folder, as bytes by file name."""
-    return {path.name: path.read_bytes() for path in sorted(run.newest_export().iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(trained.newest_export().iterdir())}
 
 
 @pytest.fixture

@@ -140,18 +140,18 @@ def shell(hub_server, tmp_path):
     return run_python
 
 
-def test_hf_hub_offline_uses_the_cache_and_no_socket(hub_server, published, shell):
-    code = "import ganzoo; print(ganzoo.load('hf://user/digits', device='cpu').origin)"
-    assert shell(code).returncode == 0
+def test_hf_hub_offline_uses_the_cache_and_no_socket(hub_server, published, shell, tmp_path):
+    ganzoo.load("hf://user/digits", hub=Hub(hub_server.url, False, tmp_path / "shell"), device="cpu")
     hub_server.requests.clear()
-    assert published.branches["main"] in shell(code, HF_HUB_OFFLINE="1").stdout
     timed = (
-        "import time, ganzoo, ganzoo.model, huggingface_hub.hf_api\n"
+        "import time, ganzoo\n"
+        "print(ganzoo.load('hf://user/digits', device='cpu').origin)\n"
         "began = time.monotonic()\n"
         "try: ganzoo.load('hf://user/other', device='cpu')\n"
         "except ganzoo.GanzooError as e: print(type(e).__name__, time.monotonic() - began < 2, e)"
     )
-    said = shell(timed, HF_HUB_OFFLINE="1").stdout
+    origin, said = shell(timed, HF_HUB_OFFLINE="1").stdout.split("\n", 1)
+    assert origin == f"hf://user/digits@{published.branches['main']}"
     assert said.startswith("UnreachableError True")
     assert "HF_HUB_OFFLINE is set" in said
     assert hub_server.requests == []

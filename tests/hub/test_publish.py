@@ -163,7 +163,6 @@ def test_a_training_file_goes_along_and_an_old_one_goes_away(hub_server, run, fo
     assert "training.safetensors" in repository.commits[repository.branches["main"]].files
     publish(folder, hub=hub)  # other weights, without one
     assert "training.safetensors" not in repository.commits[repository.branches["main"]].files
-    (run.newest_export() / "training.safetensors").unlink()
 
 
 def test_what_else_people_keep_in_the_repository_stays(hub_server, published, folder, hub):

@@ -194,6 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
                 continue
             about = self._info(repository, "main")
             wanted = self.query.get("filter", []) + self.query.get("pipeline_tag", [])
+            if "cardData" not in self.query:
+                del about["cardData"]
             text = self.query.get("search", [""])[0].lower()
             if set(wanted) <= set(about["tags"]) and text in repository.id.lower():
                 found.append(about)

@@ -88,12 +88,14 @@ class Repository:
 
     def tags_of(self, front):
         """What the Hub makes searchable of a card."""
-        tags = [t for t in front.get("tags") or [] if isinstance(t, str)]
+        tags = front["tags"] if isinstance(front.get("tags"), list) else []
+        tags = [tag for tag in tags if isinstance(tag, str)]
         tags += [front["library_name"]] if isinstance(front.get("library_name"), str) else []
         tags += [front["pipeline_tag"]] if isinstance(front.get("pipeline_tag"), str) else []
         for key, prefix in (("license", "license"), ("datasets", "dataset"), ("base_model", "base_model")):
-            values = front.get(key) or []
-            tags += [f"{prefix}:{v}" for v in ([values] if isinstance(values, str) else values)]
+            values = front.get(key)
+            values = [values] if isinstance(values, str) else values if isinstance(values, list) else []
+            tags += [f"{prefix}:{value}" for value in values]
         return list(dict.fromkeys(tags))
 
 
