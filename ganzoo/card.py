@@ -3,7 +3,6 @@
 The templates stand here; a repository's own are never rendered. Whatever a person wrote is escaped.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -111,8 +110,8 @@ def escape(text: object, most: int = 2000) -> str:
 
 def literal(text: object) -> str:
     """A string as Python source that can't leave the code block it stands in."""
-    source = json.dumps(plain(text))
-    return source.replace("`", "\\u0060").replace("<", "\\u003c").replace(">", "\\u003e")
+    source = ascii(plain(text)).replace("`", "\\x60").replace("<", "\\x3c").replace(">", "\\x3e")
+    return source if '"' in source else f'"{source[1:-1]}"'
 
 
 def plain_values(value: Any, depth: int = 4) -> Any:

@@ -48,6 +48,8 @@ def _changes(known: Recipe, ours: Recipe, spec: Mapping[str, Any]) -> Iterator[t
 
 def _differences(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
+        if set(old) - set(new):
+            raise ValueError(f"{place} lacks something, which no --set can say")
         for key, value in new.items():
             yield from _differences(f"{place}.{key}", old.get(key), value)
     elif old != new:

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +50,12 @@ class Hub:
 
     def __post_init__(self) -> None:
         check_endpoint(self.url)
+        if isinstance(self.token, str) and not re.fullmatch(r"[!-~]{1,500}", self.token):
+            raise HubError("the token holds a space, a line end or nothing; copy it anew")
+
+    def leaks(self, content: bytes) -> bool:
+        """Whether this content holds the token."""
+        return isinstance(self.token, str) and len(self.token) >= 8 and self.token.encode() in content
 
     @property
     def url(self) -> str:

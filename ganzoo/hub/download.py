@@ -154,9 +154,20 @@ def _download(hub: Hub, snapshot: Snapshot, name: str) -> Path:
         return _blob(hub, before)
     if not hub.official:
         _check_etag(hub, snapshot, name)
-    arguments: dict[str, Any] = {"revision": snapshot.sha, "endpoint": hub.url, "token": hub.token}
-    arguments |= {"cache_dir": hub.folder, "library_name": "ganzoo", "library_version": __version__}
-    path = ask(hub, snapshot.name, lambda: hf_hub_download(snapshot.repo.id, name, **arguments))
+    path = ask(
+        hub,
+        snapshot.name,
+        lambda: hf_hub_download(
+            snapshot.repo.id,
+            name,
+            revision=snapshot.sha,
+            cache_dir=hub.folder,
+            endpoint=hub.url,
+            token=hub.token,
+            library_name="ganzoo",
+            library_version=__version__,
+        ),
+    )
     blob = _blob(hub, path)
     found = git_hash(blob.read_bytes()) if len(listed.hash) == 40 else sha256(blob)
     if found != listed.hash:

@@ -1,7 +1,7 @@
 """Make a model folder ready to publish, and refuse one that isn't; asks no network, changes nothing."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -50,7 +50,7 @@ def prepare(
     licence: str | None = None,
     data_licence: str | None = None,
     run: Run | None = None,
-    secrets: Iterable[str] = (),
+    leaks: Callable[[bytes], bool] = lambda content: False,
 ) -> Prepared:
     """Copy the model folder `source` into `staging` as it will be published. `gate` None says it is skipped.
 
@@ -81,7 +81,7 @@ def prepare(
     (staging / "README.md").write_text(text)
     final = [name for name in FILES if (staging / name).is_file()]
     for name in final:
-        _check_content(staging / name, secrets)
+        _check_content(staging / name, leaks)
     sizes = {name: (staging / name).stat().st_size for name in final}
     return Prepared(staging, text, sizes, {name: _hashes(staging / name) for name in final})
 
@@ -153,7 +153,7 @@ def _training(run: Run, source: Path, staging: Path) -> dict[str, Any]:
     return {**about, "networks": sorted(states)}
 
 
-def _check_content(path: Path, secrets: Iterable[str]) -> None:
+def _check_content(path: Path, leaks: Callable[[bytes], bool]) -> None:
     name, size = path.name, path.stat().st_size
     if size > MOST[name]:
         raise PublishError(f"{name} is {size} bytes and at most {MOST[name]} are published")
@@ -163,7 +163,7 @@ def _check_content(path: Path, secrets: Iterable[str]) -> None:
         while chunk := file.read(8 * 1024**2):
             piece = overlap + chunk
             found += tokens_in(piece, binary=path.suffix in (".safetensors", ".png"))
-            found += ["your token" for secret in secrets if secret.encode() in piece]
+            found += ["your token"] if leaks(piece) else []
             overlap = piece[-256:]
     if found:
         raise PublishError(f"{name} holds what looks like {found[0]}; remove it (and renew it), then publish")

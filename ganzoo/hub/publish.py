@@ -63,9 +63,10 @@ def publish(
         raise PublishError("only a run has the raw networks for training.safetensors; name the run, not its export")
     hub = hub or Hub()
     chosen = family_gate() if gate is True else gate
-    secrets = [hub.token] if isinstance(hub.token, str) and len(hub.token) >= 8 else []
     with tempfile.TemporaryDirectory(prefix="ganzoo-publish-") as staging:
-        ready = prepare(folder, Path(staging), repo, chosen, licence, data_licence, run if training else None, secrets)
+        ready = prepare(
+            folder, Path(staging), repo, chosen, licence, data_licence, run if training else None, hub.leaks
+        )
         if dry_run:
             return Published(repo, ready.card, ready.sizes)
         title = message or f"Publish {repo.split('/')[1]} with ganzoo"
