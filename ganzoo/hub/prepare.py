@@ -77,7 +77,11 @@ def prepare(
     config["gate"] = _passed(gate, source, repo)
     config = ModelConfig.read(config).tables()  # in one order, so that publishing again gives the same bytes
     (staging / "config.json").write_text(to_json(config))
-    text = card.render(config, f"hf://{repo}")
+    try:
+        text = card.render(config, f"hf://{repo}")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        said = plain(f"{type(error).__name__}: {error}", 200)
+        raise PublishError(f"config.json holds what no card can show ({said}); publish what ganzoo exported") from None
     (staging / "README.md").write_text(text)
     final = [name for name in FILES if (staging / name).is_file()]
     for name in final:

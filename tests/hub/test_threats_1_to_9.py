@@ -1,12 +1,14 @@
 """The threat table of docs/publish.md, T1 to T9: what a stranger's repository can't do."""
 # ruff: noqa: RUF001
 
+import contextlib
 import json
 import os
 import pickle
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -87,6 +89,22 @@ def test_T01_nothing_that_a_repository_names_is_run(hub_server, published, expor
     assert MARKER not in os.environ
     fetched = {seen.path.rsplit("/", 1)[1] for seen in hub_server.asked("^GET /eve/")}
     assert fetched <= {"config.json", "model.safetensors"}
+
+
+def test_T01_no_folder_of_the_corpus_runs_anything(folder, exported, watch):
+    corpus = sorted((Path(__file__).parent / "corpus").glob("[cs]*/*"))
+    assert len(corpus) > 100
+    for watching in (contextlib.nullcontext(), watch):  # ganzoo's own imports are done in the first round
+        with watching:
+            for path in corpus:
+                (folder / "config.json").write_bytes(exported["config.json"])
+                (folder / "model.safetensors").write_bytes(exported["model.safetensors"])
+                (folder / f"{'config' if path.suffix == '.json' else 'model'}{path.suffix}").write_bytes(
+                    path.read_bytes()
+                )
+                with contextlib.suppress(GanzooError):
+                    ganzoo.load(f"file:{folder}", device="cpu")
+    assert watch.events == []
 
 
 def test_T01_the_watch_sees_what_it_is_for(watch):
