@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.errors import GanzooError
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ganzoo.engine.observers import OnProgress
     from ganzoo.hub.client import Hub
     from ganzoo.hub.publish import Published
     from ganzoo.model import Model
@@ -56,13 +58,16 @@ def _listed(name: str, trained: bool, has_recipe: bool) -> Listed:
         pinned = catalogue()[name]
         return Listed(name, pinned.task, pinned.summary, trained, False, f"hf://{pinned.repo}")
     kind = "recipe" if has_recipe else "model"
-    plugin = str(registry().entry(kind, name).plugin)
+    plugin = "?"
     try:  # only the head is needed, and one bad file must not hide the others
-        target = registry().get(kind, name)
+        entry = registry().entry(kind, name)
+        plugin, target = str(entry.plugin), entry.target
         content = target.read_text() if has_recipe else (target / "config.json").read_text()
         about = tomllib.loads(content) if has_recipe else from_json(content)
-        return Listed(name, about.get("task", "generate"), about.get("summary", ""), trained, has_recipe, plugin)
-    except (OSError, ValueError, AttributeError) as error:
+        return Listed(
+            name, str(about.get("task", "generate")), str(about.get("summary", "")), trained, has_recipe, plugin
+        )
+    except (GanzooError, OSError, ValueError, AttributeError) as error:
         return Listed(name, "?", f"can't be read: {error}", trained, has_recipe, plugin)
 
 
@@ -73,7 +78,6 @@ def recipe(source: str | Path | Mapping[str, Any]) -> Recipe:
 
 def build(name: str, *, network: str | None = None, **settings: Any) -> "nn.Module":
     """An untrained network of an architecture: `build("dcgan", size=64, channels=3)` gives its published one."""
-    from ganzoo.errors import GanzooError
     from ganzoo.recipes import Part
     from ganzoo.resolve import architecture_of
 
@@ -90,12 +94,16 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: "OnProgress | None" = None,
     hub: "Hub | None" = None,
 ) -> "Run":
     """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
     A recipe whose `start_from` is `hf://user/repo` starts from the commit that this is now, and records it.
+
+    `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
+    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
+    it diverges.
     """
     from ganzoo import engine
     from ganzoo.hub.base import base_of, pinned

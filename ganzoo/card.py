@@ -110,7 +110,7 @@ def escape(text: object, most: int = 2000) -> str:
 
 def literal(text: object) -> str:
     """A string as Python source that can't leave the code block it stands in."""
-    source = ascii(plain(text)).replace("`", "\\x60").replace("<", "\\x3c").replace(">", "\\x3e")
+    source = ascii(str(text)[:500]).replace("`", "\\x60").replace("<", "\\x3c").replace(">", "\\x3e")
     return source if '"' in source else f'"{source[1:-1]}"'
 
 

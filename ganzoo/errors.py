@@ -40,7 +40,7 @@ class UnreachableError(HubError):
     """The Hub can't be reached, and what was asked for isn't on this computer."""
 
 
-class ChecksumError(HubError):
+class ChecksumError(ModelError, HubError):
     """A file's content is not what its hash says; the message names the file, the expected hash and the found one."""
 
 

@@ -15,10 +15,11 @@ STAGING = ".staging-"
 
 
 @contextlib.contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path, replace: bool = False) -> Iterator[Path]:
     """A new folder that becomes `target` when the block ends well, and vanishes when it doesn't.
 
-    Everything is on the disk before the rename, so after a crash `target` is complete or absent.
+    Everything is on the disk before the rename, so after a crash `target` is complete or absent. With `replace` an
+    older folder stays in its place until then.
     """
     staging = target.parent / f"{STAGING}{target.name}-{uuid.uuid4().hex[:8]}"
     staging.mkdir(parents=True)
@@ -27,27 +28,21 @@ def staged(target: Path) -> Iterator[Path]:
         for item in sorted(staging.rglob("*"), reverse=True):
             sync(item)
         sync(staging)
-        staging.rename(target)
+        _swap(staging, target) if replace and target.exists() else staging.rename(target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     sync(target.parent)
 
 
-@contextlib.contextmanager
-def replaced(target: Path) -> Iterator[Path]:
-    """As `staged`, for a target that may exist: the new folder takes its place when the block ends well."""
-    if not target.exists():
-        with staged(target) as staging:
-            yield staging
-        return
-    mark = uuid.uuid4().hex[:8]
-    fresh, old = (target.with_name(f"{STAGING}{target.name}-{kind}-{mark}") for kind in ("new", "old"))
-    with staged(fresh) as staging:
-        yield staging
+def _swap(new: Path, target: Path) -> None:
+    old = target.parent / f"{STAGING}{target.name}-{uuid.uuid4().hex[:8]}.old"
     target.rename(old)
-    fresh.rename(target)
-    sync(target.parent)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -8,23 +8,24 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import ConfigDict, Field, ValidationError
-from safetensors.torch import save_file
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
 from ganzoo.errors import GanzooError, ModelError
-from ganzoo.files import from_json, open_regular, replaced, sha256, to_json
+from ganzoo.files import from_json, open_regular, sha256, staged, to_json
 from ganzoo.recipes import NAME, Part
 from ganzoo.settings import Settings, mistakes
 from ganzoo.text import plain
 from ganzoo.weights import DTYPES, Weights, check_hashes, layout_of, open_weights
 
-FILES = ("README.md", "config.json", "model.safetensors", "samples.png", "training.safetensors")
+FILES = ("README.md", "config.json", "model.safetensors", "samples.png")
+PUBLISHED = (*FILES, "training.safetensors")  # all that is ever published or downloaded
 MOST = {  # bytes of each that are read or published
     "README.md": 64 * 1024,
     "config.json": 256 * 1024,
@@ -32,6 +33,7 @@ MOST = {  # bytes of each that are read or published
     "model.safetensors": 8 * 1024**3,
     "training.safetensors": 8 * 1024**3,
 }
+MAX_CONFIG = MOST["config.json"]
 SCHEMA = 1
 
 
@@ -78,6 +80,20 @@ class ModelConfig(Settings):
     licence: str | None = Field(None, max_length=200)
     lineage: tuple[Ancestor, ...] = Field((), max_length=64, description="what it was fine-tuned from, nearest first")
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        architecture, data = self.recipe.get("architecture"), self.recipe.get("data", {})
+        if not isinstance(architecture, dict):
+            raise ValueError("recipe.architecture: this table is needed")
+        conditions = data.get("conditions", []) if isinstance(data, dict) else None
+        if not isinstance(conditions, list) or not all(isinstance(name, str) for name in conditions):
+            raise ValueError("recipe.data.conditions: this must be a list of names")
+        try:
+            Part.model_validate(architecture)
+        except ValueError as error:
+            raise ValueError("\n".join(mistakes(error, "recipe.architecture"))) from None
+        return self
+
     @property
     def architecture(self) -> Part:
         return Part.model_validate(self.recipe["architecture"])  # with its version, which the component migrates
@@ -107,7 +123,7 @@ class ModelFiles:
         """The files of a local folder, which is trusted no more than a stranger's."""
         if not folder.is_dir():
             raise ModelError(f"there is no model folder {str(folder)!r}")
-        return cls(repr(str(folder)), {name: folder / name for name in FILES})
+        return cls(repr(str(folder)), {name: folder / name for name in PUBLISHED})
 
     def title(self, name: str) -> str:
         """What errors call one file."""
@@ -115,7 +131,8 @@ class ModelFiles:
 
     def has(self, name: str) -> bool:
         """Whether this file is there."""
-        return name in self.paths and self.paths[name].is_file()
+        path = self.paths.get(name)
+        return path is not None and path.is_file() and not path.is_symlink()
 
     def read(self, name: str) -> bytes:
         """A small file's content. Raises ModelError, or ChecksumError."""
@@ -137,16 +154,8 @@ class ModelFiles:
         try:
             tables = _table(from_json(content.decode()))
             if isinstance(tables.get("schema"), int) and tables["schema"] > SCHEMA:
-                raise ValueError(
-                    f"it has schema {tables['schema']} and this ganzoo reads {SCHEMA}; upgrade torch-ganzoo"
-                )
-            config = ModelConfig.read(tables)
-            _table(config.recipe.get("architecture"), "recipe.architecture")
-            _ = config.architecture
-            conditions = _table(config.recipe.get("data", {}), "recipe.data").get("conditions", [])
-            if not isinstance(conditions, list) or not all(isinstance(c, str) and len(c) < 97 for c in conditions):
-                raise ValueError("recipe.data.conditions: these are no names")
-            return config
+                raise ValueError(f"schema: {tables['schema']}, and this ganzoo reads {SCHEMA}; upgrade torch-ganzoo")
+            return ModelConfig.read(tables)
         except (ValidationError, ValueError, TypeError, GanzooError) as error:
             said = plain("; ".join(mistakes(error)[:5]), 600)
             raise ModelError(f"{self.title('config.json')} is no model's config: {said}") from None
@@ -193,21 +202,37 @@ def write(
     force: bool = False,
 ) -> None:
     """Write a model folder: `config` completed by the weights' hash and size, `networks` cast to its dtype."""
-    if target.exists() and not force:
+    if target.exists():
+        _replaceable(target, force)
+    states = {name: network.state_dict() for name, network in networks.items()}
+    try:
+        with staged(target, replace=force) as staging:
+            about = store(staging / "model.safetensors", states, config["dtype"])
+            (staging / "config.json").write_text(to_json({**config, "networks": list(networks), "weights": about}))
+            for name, content in files.items():
+                (staging / name).write_bytes(content)
+    except OSError as error:
+        raise ModelError(f"{str(target)!r} can't be written: {error.strerror or error}") from None
+
+
+def _replaceable(target: Path, force: bool) -> None:
+    if not force:
         raise ModelError(f"{str(target)!r} exists; choose another folder, or overwrite it with force")
-    with replaced(target) as staging:
-        states = {name: network.state_dict() for name, network in networks.items()}
-        about = store(staging / "model.safetensors", states, config["dtype"])
-        (staging / "config.json").write_text(to_json({**config, "networks": list(networks), "weights": about}))
-        for name, content in files.items():
-            (staging / name).write_bytes(content)
+    foreign = (
+        [item.name for item in target.iterdir() if item.name not in PUBLISHED] if target.is_dir() else [target.name]
+    )
+    if foreign or target.is_symlink():  # replacing a model must not delete anything else
+        raise ModelError(
+            f"{str(target)!r} is no model folder that can be replaced ({', '.join(sorted(foreign)[:5]) or 'a link'}); "
+            "choose another"
+        )
 
 
 def store(path: Path, states: Mapping[str, Mapping[str, Tensor]], dtype: str) -> dict[str, Any]:
     """Write networks' tensors to a safetensors file; what a config records of it."""
     wanted = DTYPES[dtype][1]
     tensors = {f"{name}.{key}": _cast(value, wanted) for name, state in states.items() for key, value in state.items()}
-    save_file(tensors, path)
+    path.write_bytes(save(tensors))
     return {"sha256": sha256(path), "size": path.stat().st_size}
 
 
@@ -221,7 +246,7 @@ def read_config(folder: Path) -> ModelConfig:
     return ModelFiles.of(folder).config()
 
 
-def _table(value: Any, place: str = "it") -> dict[str, Any]:
+def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{place}: a table is needed")
+        raise ValueError("it is no table")
     return value

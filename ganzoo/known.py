@@ -1,5 +1,6 @@
 """The plugin packages that ganzoo knows: the only ones that an error tells people to install."""
 
+import difflib
 import functools
 import re
 import tomllib
@@ -25,7 +26,9 @@ def where_to_get(kind: str, name: str) -> str:
     packages = [package for package, about in known_packages().items() if name in about.get(kind, ())]
     if packages:
         return f"{kind} {name!r} comes with a plugin that isn't active here: pip install --upgrade {packages[0]}"
+    close = difflib.get_close_matches(name, registry().names(kind), n=3, cutoff=0.5)
+    meant = f"did you mean {' or '.join(repr(one) for one in close)}? " if close else ""
     return (
-        f"there is no {kind} {name!r} among the installed plugins (they have {listing(registry().names(kind))}) nor "
-        "in a plugin that ganzoo knows; ask the model's author where it comes from, and install only what you trust"
+        f"{meant}there is no {kind} {name!r} among the installed plugins (they have {listing(registry().names(kind))}) "
+        "nor in a plugin that ganzoo knows; ask the model's author where it comes from, and install only what you trust"
     )

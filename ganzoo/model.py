@@ -1,18 +1,21 @@
 """A trained network with its recipe, ready to use."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo import folder as model_folder
 from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
+from ganzoo.devices import device_of
 from ganzoo.errors import ModelError, RecipeError
 from ganzoo.folder import ModelConfig, ModelFiles
+from ganzoo.images import grid
 from ganzoo.known import where_to_get
 from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
@@ -38,6 +41,7 @@ class Model:
         cls, source: Path | ModelFiles, device: str | torch.device | None = None, dtype: torch.dtype | None = None
     ) -> "Model":
         """The model in a folder. Nothing that the folder names is imported; raises ModelError."""
+        target = device_of(device)
         files = source if isinstance(source, ModelFiles) else ModelFiles.of(source)
         config = files.config()
         architecture = _architecture(files, config)
@@ -51,7 +55,7 @@ class Model:
         if config.task == "generate" and not (hasattr(model.network, "sample") and hasattr(model.network, "latent")):
             raise ModelError(f"{files.name} is no generator: its network {config.networks[0]!r} makes no samples")
         model.files = files
-        return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype)
+        return model.to(target, dtype)
 
     @property
     def origin(self) -> str:
@@ -108,12 +112,8 @@ class Model:
         """Move the networks, and return the model. Raises ModelError."""
         if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise ModelError(f"dtype must be one of torch's floating point types such as torch.float16, not {dtype!r}")
-        try:
-            for network in self.networks.values():
-                network.to(device=device, dtype=dtype)
-        except (RuntimeError, AssertionError, TypeError) as error:
-            said = plain(str(error).partition("\n")[0])
-            raise ModelError(f"model {self.name!r} can't be moved to {device or dtype}: {said}") from None
+        for network in self.networks.values():
+            network.to(device=device, dtype=dtype)
         return self
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
@@ -145,8 +145,9 @@ class Model:
         count = _whole("count", count, 1, MOST)
         batch_size = _whole("batch_size", batch_size, 1, MOST)
         given = self._conditions(count, conditions)
-        if latents is not None and len(latents) != count:
-            raise ModelError(f"{len(latents)} latents were given for {count} images")
+        if latents is not None:
+            self._check_latents(count, latents)
+        target = device_of(device)
         seed = random.getrandbits(48) if seed is None else _whole("seed", seed, 0, 2**53 - 1)
         like = next(self.network.parameters())
         images = []
@@ -155,8 +156,16 @@ class Model:
             z = self.latents(seed, start, stop) if latents is None else latents[start:stop]
             parts = (c[start:stop].to(like.device) for c in given)
             made = self.network.sample(z.to(like), *parts)  # type: ignore[operator]
-            images.append(self._unit(made).to(device))
+            images.append(self._unit(made).to(target))
         return torch.cat(images)
+
+    def sheet(self, columns: int = 10, *, seed: int = 0) -> Image.Image:
+        """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""
+        rows = self.labels[:36]
+        if not rows:
+            return grid(self.sample(columns * 10, seed=seed), columns)
+        asked = [label for label in rows for _ in range(columns)]
+        return grid(self.sample(len(asked), seed=seed, label=asked), columns, rows)
 
     def latents(self, seed: int, start: int, stop: int) -> Tensor:
         """Latents of the images `start` to `stop` of a seed: each from a generator of its own, on the CPU."""
@@ -165,6 +174,14 @@ class Model:
             generator = torch.Generator().manual_seed((seed * 1_000_003 + i) % 2**63)
             draws.append(self.network.latent(1, generator=generator))  # type: ignore[operator]
         return torch.cat(draws)
+
+    def _check_latents(self, count: int, latents: Tensor) -> None:
+        like = self.latents(0, 0, 1)
+        if not isinstance(latents, Tensor) or not latents.is_floating_point():
+            raise ModelError(f"latents must be a tensor of floats, not {type(latents).__name__}")
+        if latents.shape != (count, *like.shape[1:]):
+            given, wanted = tuple(latents.shape), (count, *like.shape[1:])
+            raise ModelError(f"latents of shape {given} were given for {count} images; they must have shape {wanted}")
 
     def _unit(self, images: Tensor) -> Tensor:
         low, high = self.image_range
@@ -180,7 +197,7 @@ class Model:
     def _labels(self, count: int, given: Any) -> Tensor:
         if given is None:
             return torch.arange(count) % len(self.labels)
-        if isinstance(given, Tensor):
+        if hasattr(given, "tolist"):  # a tensor, or numpy's
             given = given.tolist()
         if isinstance(given, str | int | bool) or not isinstance(given, Sequence):
             return torch.full((count,), self._label(given))
@@ -197,12 +214,6 @@ class Model:
         raise ModelError(f"model {self.name!r} has no label {label!r}; its {len(self.labels)} labels are {shown}")
 
 
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ModelError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
-    return value
-
-
 def _architecture(files: ModelFiles, config: ModelConfig) -> Architecture:
     """The architecture that a config names, if it fits what else the config says. Raises ModelError."""
     part = config.architecture
@@ -212,18 +223,27 @@ def _architecture(files: ModelFiles, config: ModelConfig) -> Architecture:
         architecture = architecture_of(part)
     except RecipeError as error:
         raise ModelError(f"{files.name} can't be built: {plain('; '.join(error.mistakes), 600)}") from None
+    wrong = list(_disagreements(config, architecture))
+    if wrong:
+        raise ModelError(f"the config of {files.name} contradicts itself: {plain('; '.join(wrong), 600)}")
     if not set(config.networks) <= set(architecture.published):
-        given = plain(", ".join(config.networks))
-        raise ModelError(f"{files.name} holds {given}; its architecture publishes {', '.join(architecture.published)}")
-    if config.conditions != tuple(architecture.conditions):
-        wanted = ", ".join(architecture.conditions) or "nothing"
-        raise ModelError(f"{files.name} is conditioned on {plain(config.conditions)}; its architecture on {wanted}")
-    if "label" in config.conditions and not config.spec.labels:
-        raise ModelError(f"{files.name} is conditioned on labels and names none")
-    facts = config.spec.facts()
-    facts = facts if config.conditions else {k: v for k, v in facts.items() if k != "classes"}
-    for name, value in facts.items():
-        own = getattr(architecture.config, name, value)
-        if own != value:
-            raise ModelError(f"{files.name} says {name} = {value} for its data and {plain(own)} for its architecture")
+        given, published = plain(", ".join(config.networks)), ", ".join(architecture.published)
+        raise ModelError(f"{files.name} holds {given}, networks that its architecture doesn't publish ({published})")
     return architecture
+
+
+def _disagreements(config: ModelConfig, architecture: Architecture) -> Iterator[str]:
+    if config.conditions != architecture.conditions:
+        yield f"its conditions are {config.conditions}, and its architecture's {architecture.conditions}"
+    if "label" in config.conditions and not config.spec.labels:
+        yield "it is conditioned on labels and names none"
+    facts = config.spec.facts()
+    for name in facts if config.conditions else facts.keys() - {"classes"}:
+        if getattr(architecture.config, name, facts[name]) != facts[name]:
+            yield f"spec.{name} is {facts[name]}, and recipe.architecture.{name} {getattr(architecture.config, name)}"
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ModelError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+    return value

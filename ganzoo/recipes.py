@@ -26,6 +26,11 @@ class Part(Settings):
     def settings(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
 
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Check a part's name; a `version` among its settings is the component's."""
+        return cls.checked(data)
+
 
 class Data(Part):
     conditions: tuple[str, ...] = Field((), max_length=8, description="columns that the networks are conditioned on")
@@ -55,10 +60,13 @@ class Optimizer(Settings):
         for name, table in self.overrides.items():
             if not isinstance(table, dict):
                 raise ValueError(f"{name}: there is no such setting")
-            nested = [key for key in table if key not in Optimizer.model_fields]
-            if nested:
-                raise ValueError(f"{name}.{nested[0]}: there is no such setting")
-            self.of(name)
+            lines = [f"{name}.{key}: there is no such setting" for key in table if key not in Optimizer.model_fields]
+            try:
+                self.of(name)
+            except ValueError as error:  # with a place of its own for each mistake
+                lines += [line for line in mistakes(error, name) if line not in lines]
+            if lines:
+                raise ValueError("\n".join(lines))
         return self
 
     @property
@@ -192,18 +200,16 @@ def component_mistakes(tables: Mapping[str, Any]) -> list[str]:
     wrong: list[str] = []
     for place in PARTS:
         table = tables.get(place)
-        if isinstance(table, Mapping) and isinstance(table.get("name"), str):
+        if isinstance(table, Mapping) and isinstance(table.get("name"), str) and 0 < len(table["name"]) <= 96:
             settings = {k: v for k, v in table.items() if k not in ("name", *(["conditions"] * (place == "data")))}
-            configure(place, Part(name=table["name"]), settings, wrong, known=False)
+            configure(place, table["name"], settings, wrong, known=False)
     return wrong
 
 
-def configure(
-    place: str, part: Part, settings: dict[str, Any], wrong: list[str], known: bool = True
-) -> tuple[Any, Any]:
+def configure(place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True) -> tuple[Any, Any]:
     """The class and checked settings of a part, or two None and lines added to `wrong`."""
     try:
-        component = registry().get(PARTS[place], part.name)
+        component = registry().get(PARTS[place], name)
         return component, component.Config.read(settings)
     except GanzooError as error:
         wrong.append(f"{place}.name: {error}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,8 +41,7 @@ class Weights:
             self.layout, total = _layout(from_json(self._header.decode()))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{name} is no safetensors file: {str(error)[:200]}") from None
-        if 8 + length + total != size:
-            raise ModelError(f"{name} is no safetensors file: it has {size} bytes and its header says {total + length}")
+        self._sizes = size, 8 + length + total
 
     def check(self, expected: Layout) -> None:
         """Keys, shapes and dtypes must be exactly these. Raises ModelError."""
@@ -54,6 +54,9 @@ class Weights:
                 f"{self.name} doesn't fit its config: {key[:200]!r} is {have} and should be {want}"
                 + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "")
             )
+        size, said = self._sizes
+        if size != said:
+            raise ModelError(f"{self.name} can't be read: it has {size} bytes and its header says {said}")
 
     def read(self, *hashes: str) -> dict[str, Tensor]:
         """The tensors, all finite. The bytes that were hashed are the bytes that are loaded. Raises ModelError."""
@@ -63,7 +66,7 @@ class Weights:
         try:
             tensors = load(content)
         except (SafetensorError, ValueError, RuntimeError) as error:
-            raise ModelError(f"{self.name} is no safetensors file: {str(error)[:200]}") from None
+            raise ModelError(f"{self.name} can't be read: {str(error)[:200]}") from None
         for key, value in tensors.items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
                 raise ModelError(f"{self.name} holds values that are not finite, in {key[:200]!r}")
@@ -105,12 +108,12 @@ def check_hashes(name: str, content: bytes, *hashes: str) -> None:
 def _layout(table: Any) -> tuple[Layout, int]:
     table.pop("__metadata__", None)
     if len(table) > MAX_TENSORS:
-        raise ValueError(f"it has {len(table)} tensors and at most {MAX_TENSORS} are read")
+        raise ValueError(f"{len(table)} tensors; at most {MAX_TENSORS} are read")
     layout: Layout = {}
     for key, about in table.items():
         shape, dtype = about["shape"], about["dtype"]
-        sides = isinstance(shape, list) and len(shape) <= 8 and all(type(n) is int and 0 <= n < 2**40 for n in shape)
-        if not sides or not isinstance(dtype, str) or dtype not in _SIZES:
+        sides = isinstance(shape, list) and len(shape) <= 8 and all(type(n) is int and 0 <= n < 2**63 for n in shape)
+        if not sides or not isinstance(dtype, str) or not re.fullmatch("[A-Z0-9_]{1,20}", dtype):
             raise ValueError(f"tensor {key[:200]!r} has the shape {str(shape)[:100]} and the dtype {str(dtype)[:20]!r}")
         layout[key] = (shape, dtype)
-    return layout, sum(math.prod(shape) * _SIZES[dtype] for shape, dtype in layout.values())
+    return layout, sum(math.prod(shape) * _SIZES.get(dtype, 8) for shape, dtype in layout.values())

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ganzoo import __version__
 from ganzoo.errors import GanzooError
@@ -43,27 +44,30 @@ def _common(
 ) -> None:
     if debug:
         os.environ["GANZOO_DEBUG"] = "1"
-    warnings.showwarning = lambda message, *_, **__: errors.print(f"[yellow]warning:[/] {message}", highlight=False)
-    logging.getLogger("ganzoo").addHandler(_Log())
+    warnings.showwarning = lambda message, *_, **__: say("yellow", "warning", message)
+    log = logging.getLogger("ganzoo")
+    if not any(isinstance(handler, _Log) for handler in log.handlers):
+        log.addHandler(_Log())
 
 
 class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        errors.print(f"[yellow]{record.levelname.lower()}:[/] {record.getMessage()}", highlight=False)
+        say("yellow", record.levelname.lower(), record.getMessage())
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0; 1 some inputs failed; 2 bad input; 3 it ran and failed; 128 + a signal."""
-    from ganzoo.cli import hub, lists, sample, train  # noqa: F401  (they register their commands)
+    from ganzoo.cli import demo, hub, lists, sample, train  # noqa: F401  (they register their commands)
 
     try:
         app()
     except GanzooError as error:
         if os.environ.get("GANZOO_DEBUG"):
             raise
-        errors.print(f"[red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+        say("red", "error", error)
         sys.exit(error.exit_code)
 
 
-def _plain(error: Exception) -> str:
-    return str(error).replace("[", r"\[")
+def say(colour: str, head: str, message: object) -> None:
+    """A line on stderr; what others wrote is no markup."""
+    errors.print(f"[{colour}]{head}:[/] {escape(str(message))}", highlight=False, soft_wrap=True)

@@ -5,14 +5,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.engine.loop import Engine
-from ganzoo.engine.observers import Observers
+from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
 from ganzoo.errors import RunError
 from ganzoo.folder import ModelFiles
 from ganzoo.recipes import Recipe
-from ganzoo.resolve import resolve
+from ganzoo.resolve import Parts, resolve
 from ganzoo.run import Run
 
 
@@ -23,7 +22,7 @@ def train(
     device: str | None = None,
     restart: bool = False,
     base: Callable[[], ModelFiles] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Run:
     """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed.
 
@@ -32,11 +31,13 @@ def train(
     processes = Processes(device)
     parts = resolve(recipe)
     run = Run(folder)
+    if processes.is_main:
+        run.check_place()
     with run.locked() if processes.is_main else contextlib.nullcontext():
         if run.exists and not restart:
-            _same(run.recipe, parts.recipe)
-        resuming = run.exists and not restart and checkpoints.newest(run.checkpoints) is not None
-        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress), base, resuming)
+            _same(run, parts)
+        fresh = restart or not any(run.checkpoints.glob("step-*"))
+        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress), base, fresh)
         if processes.is_main:
             if restart:
                 for part in (run.checkpoints, run.samples, run.exports):
@@ -46,8 +47,9 @@ def train(
     return run
 
 
-def _same(old: Recipe, new: Recipe) -> None:
-    changed = list(_differences("", old.identity(), new.identity()))
+def _same(run: Run, parts: Parts) -> None:
+    changed = _differences("", run.recipe.identity(), parts.recipe.identity())
+    changed += _differences("data", run.spec.model_dump(), parts.spec.model_dump())
     if changed:
         raise RunError(
             f"this run was trained with other settings: {'; '.join(changed)}; "

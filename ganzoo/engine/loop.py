@@ -39,7 +39,7 @@ class Engine:
         processes: Processes,
         observers: Observers,
         base: Callable[[], ModelFiles] | None = None,
-        resuming: bool = False,
+        fresh: bool = True,
     ):
         self.parts, self.run, self.processes, self.observers = parts, run, processes, observers
         self.training = training = parts.recipe.training
@@ -48,8 +48,8 @@ class Engine:
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
-        self.lineage: list[dict[str, Any]] = run.lineage if resuming else []
-        if parts.recipe.start_from and not resuming:
+        self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
+        if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
             self.lineage = start_from(parts.recipe.start_from, self.networks, base() if base else None)
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())

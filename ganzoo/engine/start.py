@@ -22,17 +22,20 @@ ENOUGH = 0.9
 def freeze(networks: dict[str, nn.Module], paths: Sequence[str]) -> None:
     """Keep networks or parts of them (`network.module`) from training. Raises GanzooError."""
     for path in paths:
-        name, _, part = path.partition(".")
+        name, dot, part = path.partition(".")
         chosen = [
             parameter
             for key, parameter in networks[name].named_parameters()
-            if not part or key == part or key.startswith(part + ".")
+            if not dot or key == part or key.startswith(part + ".")
         ]
         if not chosen:
             parts = ", ".join(child for child, _ in networks[name].named_children())
             raise GanzooError(f"training.freeze: {path!r} names no weights; {name!r} has the parts {parts}")
         for parameter in chosen:
             parameter.requires_grad_(False)
+        modules = dict(networks[name].named_modules())
+        if part in modules:
+            modules[part].eval()  # running statistics are kept as they are too
 
 
 def start_from(source: str, networks: dict[str, nn.Module], base: ModelFiles | None) -> list[dict[str, Any]]:
@@ -41,6 +44,10 @@ def start_from(source: str, networks: dict[str, nn.Module], base: ModelFiles | N
     `base` is the model that `source` names, `file:RUN` needs none. Returns the lineage: ancestors and their licences.
     """
     states, lineage = _run_states(source) if base is None else _model_states(source, base)
+    if not states.keys() & networks.keys():
+        raise GanzooError(
+            f"start_from {source!r} holds {', '.join(states)}, none of the recipe's networks ({', '.join(networks)})"
+        )
     for name, state in states.items():
         if name not in networks:
             continue
@@ -62,9 +69,9 @@ def start_from(source: str, networks: dict[str, nn.Module], base: ModelFiles | N
 
 def _run_states(source: str) -> tuple[dict[str, dict[str, Tensor]], list[dict[str, Any]]]:
     run = Run(Path(source.removeprefix("file:")))
-    found = checkpoints.newest(run.checkpoints) if source.startswith("file:") else None
+    found = checkpoints.newest(run.checkpoints)
     if found is None:
-        raise RunError(f"start_from {source!r} is no run with a complete checkpoint to start from")
+        raise RunError(f"run {str(run.folder)!r} has no complete checkpoint to start from")
     parts = [n.removesuffix(".safetensors") for n in found.manifest["files"] if n.startswith("networks/")]
     mine = {"model": run.recipe.name, "own": True, "data": [_data(run.spec)]}
     return {part.removeprefix("networks/"): found.tensors(part) for part in parts}, [mine, *run.lineage]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganzoo.errors import GanzooError, ModelError
 from ganzoo.files import git_hash, sha256, staged
-from ganzoo.folder import FILES, MOST, ModelFiles
+from ganzoo.folder import MOST, PUBLISHED, ModelFiles
 from ganzoo.hub.client import Hub
 from ganzoo.hub.download import files_of
 from ganzoo.hub.names import catalogue, parse_repo
@@ -29,7 +29,7 @@ class Cached:
 
 def pull(name: str, out: Path | None = None, hub: Hub | None = None) -> ModelFiles:
     """Download everything that a model has, so that it works offline; with `out` also as a folder of its own."""
-    files = files_of(name, hub, extra=[file for file in FILES if file not in ("config.json", "model.safetensors")])
+    files = files_of(name, hub, extra=[file for file in PUBLISHED if file not in ("config.json", "model.safetensors")])
     files.config()
     if out is not None:
         if out.exists():
@@ -53,7 +53,7 @@ def models(hub: Hub | None = None) -> list[Cached]:
     found = []
     for repo in sorted(repos, key=lambda repo: repo.repo_id):
         for revision in repo.revisions if repo.repo_type == "model" else ():
-            files = {f.file_name: Path(f.blob_path) for f in revision.files if f.file_name in FILES}
+            files = {f.file_name: Path(f.blob_path) for f in revision.files if f.file_name in PUBLISHED}
             if _is_ganzoo(files.get("config.json")):
                 refs = tuple(sorted(revision.refs))
                 found.append(Cached(repo.repo_id, revision.commit_hash, refs, revision.size_on_disk, files))

@@ -1,6 +1,6 @@
 """Fetch a model's files: the revision is resolved once, files are taken by that commit, every hash is checked.
 
-Only the names in `ganzoo.folder.FILES` are ever asked for, whatever a repository lists.
+Only the names in `ganzoo.folder.PUBLISHED` are ever asked for, whatever a repository lists.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 
 from ganzoo.errors import ChecksumError, HubError, ModelError, UnreachableError
 from ganzoo.files import git_hash, sha256
-from ganzoo.folder import FILES, MOST, ModelFiles
+from ganzoo.folder import MOST, PUBLISHED, ModelFiles
 from ganzoo.hub.client import ANSWER, CONNECT, Hub, ask
 from ganzoo.hub.names import COMMIT, Pinned, Repo, find
 
@@ -95,7 +95,7 @@ def look(hub: Hub, repo: Repo) -> Snapshot:
         raise HubError(f"the Hub at {hub.url} gives no commit for {repo}")
     files, others = {}, []
     for item in info.siblings or ():
-        if item.rfilename not in FILES:
+        if item.rfilename not in PUBLISHED:
             others.append(str(item.rfilename))
             continue
         lfs = item.lfs.sha256 if item.lfs else None

@@ -73,7 +73,8 @@ def find(name: str) -> Path | Pinned | Repo:
     if name.lower().startswith("hf:"):
         return parse_repo(name)
     if "/" in name or name.startswith((".", "~")) or (Path(name).exists() and not _is_short(name)):
-        raise ModelError(f"{name!r} is no model's name; write file:{name} for a folder, or hf://USER/NAME for the Hub")
+        there = name if REPOSITORY.fullmatch(name) else "USER/NAME"
+        raise ModelError(f"{name!r} is no model's name; write file:{name} for a folder, or hf://{there} for the Hub")
     if name in registry().names("model"):
         return Path(str(registry().get("model", name)))
     if name in catalogue():

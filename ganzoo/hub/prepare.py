@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from ganzoo import card
 from ganzoo.errors import GateError, PublishError
 from ganzoo.files import git_hash, open_regular, sha256, to_json
-from ganzoo.folder import FILES, MOST, ModelConfig, ModelFiles, store
+from ganzoo.folder import MOST, PUBLISHED, ModelConfig, ModelFiles, store
 from ganzoo.hub.licences import carried, problems
 from ganzoo.model import Model
 from ganzoo.run import Run
@@ -83,7 +83,7 @@ def prepare(
         said = plain(f"{type(error).__name__}: {error}", 200)
         raise PublishError(f"config.json holds what no card can show ({said}); publish what ganzoo exported") from None
     (staging / "README.md").write_text(text)
-    final = [name for name in FILES if (staging / name).is_file()]
+    final = [name for name in PUBLISHED if (staging / name).is_file()]
     for name in final:
         _check_content(staging / name, leaks)
     sizes = {name: (staging / name).stat().st_size for name in final}
@@ -104,7 +104,7 @@ def portable(value: Any) -> Any:
 
 
 def _regular_files(source: Path) -> list[str]:
-    present = [name for name in FILES if (source / name).is_symlink() or (source / name).exists()]
+    present = [name for name in PUBLISHED if (source / name).is_symlink() or (source / name).exists()]
     for name in present:
         if (source / name).is_symlink() or not (source / name).is_file():
             raise PublishError(f"{str(source / name)!r} is no regular file; symlinks and devices are not published")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ganzoo.errors import HubError, PublishError, UnreachableError
-from ganzoo.folder import FILES
+from ganzoo.folder import PUBLISHED
 from ganzoo.hub.client import Hub, MovedError, NoRepositoryError, NoRevisionError, ask
 from ganzoo.hub.download import Snapshot, look
 from ganzoo.hub.names import REPOSITORY, REVISION, Repo, local_folder
@@ -147,7 +147,9 @@ def _commit(
             raise PublishError(f"{name} changed while it was being published; run the same command again")
         operations.append(add)
     # of our own files none may stay that belongs to other weights; what else people keep there is theirs
-    operations += [CommitOperationDelete(name) for name in FILES if name in before.files and name not in ready.sizes]
+    operations += [
+        CommitOperationDelete(name) for name in PUBLISHED if name in before.files and name not in ready.sizes
+    ]
     try:
         made = ask(
             hub,

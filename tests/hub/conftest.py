@@ -4,10 +4,10 @@ import shutil
 import time
 
 import pytest
-from loopback_hub import LoopbackHub
 
 import ganzoo
 from ganzoo.hub.client import Hub
+from tests.hub.loopback_hub import LoopbackHub
 
 SMALL = {
     "name": "gan-mnist",

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from hostile import header_of, safetensors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,6 +17,7 @@ import ganzoo
 from ganzoo.errors import GanzooError
 from ganzoo.hub.client import Hub
 from ganzoo.text import HIDDEN
+from tests.hub.hostile import header_of, safetensors
 
 CORPUS = Path(__file__).parent / "corpus"
 LOADS = {"auto-map", "model-file", "plugins", "trust", "networks-twice", "spec-labels", "header-space"}

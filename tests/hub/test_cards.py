@@ -5,13 +5,13 @@ import re
 
 import pytest
 import yaml
-from conftest import SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ganzoo
 from ganzoo import card
 from ganzoo.text import plain, scrub, tokens_in
+from tests.hub.conftest import SMALL
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 import yaml
-from conftest import SMALL
 
 import ganzoo
 from ganzoo.errors import GanzooError, PublishError, UnreachableError
+from tests.hub.conftest import SMALL
 
 
 def train(hub, out, **changes):

@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from conftest import SMALL
-from hostile import config_with, header_of, safetensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +18,8 @@ from ganzoo.errors import ChecksumError, GanzooError, HubError, ModelError, Publ
 from ganzoo.hub import cache
 from ganzoo.hub.client import Hub
 from ganzoo.hub.names import REPOSITORY, REVISION, find
+from tests.hub.conftest import SMALL
+from tests.hub.hostile import config_with, header_of, safetensors
 
 PUBLISH = {"gate": False, "licence": "cc-by-sa-4.0"}
 

@@ -12,8 +12,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL
-from hostile import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ganzoo
+from ganzoo import known
+from ganzoo.errors import ChecksumError, GanzooError, ModelError
+from ganzoo.hub import cache
+from tests.hub.conftest import SMALL
+from tests.hub.hostile import (
     AUTO,
     EVIL,
     MARKER,
@@ -24,13 +31,6 @@ from hostile import (
     safetensors_of,
     with_architecture,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-import ganzoo
-from ganzoo import known
-from ganzoo.errors import ChecksumError, GanzooError, ModelError
-from ganzoo.hub import cache
 
 WATCHED = {"import", "exec", "compile", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork"}
 SOCKETS = {"socket.connect", "socket.getaddrinfo", "socket.bind"}

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from loopback_hub.faults import Fault
-from loopback_hub.store import LFS, Refused, Store, blob_id, sha256
+from tests.hub.loopback_hub.faults import Fault
+from tests.hub.loopback_hub.store import LFS, Refused, Store, blob_id, sha256
 
 REPO = r"(?P<repo>[^/]+/[^/]+)"
 ROUTES = []
