@@ -1,6 +1,7 @@
 """The client: which Hub, as whom, and what its errors mean to a person."""
 
 import errno
+import importlib
 import logging
 import os
 import re
@@ -119,9 +120,21 @@ def ask(hub: Hub, subject: str, call: Callable[[], T]) -> T:
     raise problem  # outside the handler: the client's error holds the request, and the request the token
 
 
+def http_library() -> Any:
+    """What the installed client speaks HTTP with: httpx2 since huggingface_hub 2.0, httpx before."""
+    try:
+        return importlib.import_module("huggingface_hub.utils").httpx
+    except AttributeError:
+        return importlib.import_module("httpx")
+
+
+def patience() -> Any:
+    """How long to wait: briefly for a connection, longer for an answer."""
+    return http_library().Timeout(ANSWER, connect=CONNECT)
+
+
 def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
     from huggingface_hub import errors as e
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
     subject = scrub(subject)
     if isinstance(error, e.LocalEntryNotFoundError) and isinstance(error.__cause__, e.HfHubHTTPError | OSError):
@@ -144,7 +157,7 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
     status = getattr(response, "status_code", None)
     if isinstance(error, e.HfHubHTTPError) and status is not None:
         return _answered(hub, subject, status, response)
-    offline = (e.OfflineModeIsEnabled, e.LocalEntryNotFoundError, httpx.TransportError)
+    offline = (e.OfflineModeIsEnabled, e.LocalEntryNotFoundError, http_library().TransportError)
     if isinstance(error, offline):
         return UnreachableError(f"the Hub at {plain(hub.url)} can't be reached for {subject}; check the connection")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):

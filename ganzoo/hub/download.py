@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ganzoo.errors import ChecksumError, HubError, ModelError, UnreachableError
 from ganzoo.files import git_hash, sha256
 from ganzoo.folder import MOST, PUBLISHED, ModelFiles
-from ganzoo.hub.client import ANSWER, CONNECT, Hub, ask
+from ganzoo.hub.client import Hub, ask, patience
 from ganzoo.hub.names import COMMIT, Pinned, Repo, find
 
 log = logging.getLogger("ganzoo")
@@ -82,13 +81,10 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
 
 def look(hub: Hub, repo: Repo) -> Snapshot:
     """Resolve a repository's revision to a commit, once, with the hash of each file. Raises HubError."""
-    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
-
-    wait: Any = httpx.Timeout(ANSWER, connect=CONNECT)
     info = ask(
         hub,
         str(repo),
-        lambda: hub.api().model_info(repo.id, revision=repo.revision, files_metadata=True, timeout=wait),
+        lambda: hub.api().model_info(repo.id, revision=repo.revision, files_metadata=True, timeout=patience()),
     )
     sha = info.sha if isinstance(info.sha, str) else ""
     if not COMMIT.fullmatch(sha):

@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from ganzoo.card import PIPELINES
 from ganzoo.errors import GanzooError, HubError
-from ganzoo.hub.client import ANSWER, CONNECT, Hub, ask
+from ganzoo.hub.client import Hub, ask, patience
 from ganzoo.text import plain
 
 
@@ -69,12 +69,12 @@ def search(
 
 def _reach(hub: Hub) -> None:
     """The listing itself would go on knocking for 23 seconds where nobody is."""
+    from huggingface_hub import get_session
     from huggingface_hub.errors import OfflineModeIsEnabled
-    from huggingface_hub.utils import get_session, httpx  # type: ignore[attr-defined]
 
     if hub.offline:
         raise OfflineModeIsEnabled
-    get_session().head(hub.url, timeout=httpx.Timeout(ANSWER, connect=CONNECT))
+    get_session().head(hub.url, timeout=patience())
 
 
 def _one_by_one(hub: Hub, wanted: dict[str, Any]) -> Iterator[Any]:

@@ -111,7 +111,7 @@ def test_retry_after_is_waited_for(hub_server, published, stranger, no_waiting):
 def test_a_slow_hub_is_waited_for_and_a_silent_one_is_not(hub_server, published, stranger, monkeypatch):
     hub_server.fault(INFO, slow=0.3)
     assert ganzoo.load("hf://user/digits", hub=stranger, device="cpu").name == "gan-mnist"
-    monkeypatch.setattr("ganzoo.hub.download.ANSWER", 0.2)
+    monkeypatch.setattr("ganzoo.hub.client.ANSWER", 0.2)
     hub_server.fault("GET /api/models/user/other", slow=1.5)
     began = time.monotonic()
     with pytest.raises(UnreachableError, match="can't be reached"):
