@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from ganzoo.hub.client import Hub as Hub
     from ganzoo.loss import Loss as Loss
     from ganzoo.model import Model as Model
+    from ganzoo.names import shipped_model as shipped_model
     from ganzoo.recipes import Recipe as Recipe
     from ganzoo.run import Run as Run
     from ganzoo.settings import Settings as Settings
-    from ganzoo.shipped import shipped_model as shipped_model
     from ganzoo.strategy import Progress as Progress
     from ganzoo.strategy import Strategy as Strategy
     from ganzoo.strategy import Update as Update
@@ -47,7 +47,7 @@ _HOME = {
     "ganzoo.recipes": ("Recipe",),
     "ganzoo.run": ("Run",),
     "ganzoo.settings": ("Settings",),
-    "ganzoo.shipped": ("shipped_model",),
+    "ganzoo.names": ("shipped_model",),
     "ganzoo.strategy": ("Progress", "Strategy", "Update"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}

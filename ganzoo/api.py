@@ -35,7 +35,7 @@ class Listed:
 
 def models(pattern: str = "*", *, task: str | None = None) -> list[Listed]:
     """Models and recipes whose name matches a shell pattern. Imports no torch."""
-    from ganzoo.hub.names import catalogue
+    from ganzoo.names import catalogue
 
     registered = registry()
     trained, recipes = {*registered.names("model"), *catalogue()}, set(registered.names("recipe"))
@@ -52,7 +52,7 @@ def _listed(name: str, trained: bool, has_recipe: bool) -> Listed:
     import tomllib
 
     from ganzoo.files import from_json
-    from ganzoo.hub.names import catalogue
+    from ganzoo.names import catalogue
 
     if not has_recipe and name not in registry().names("model"):
         pinned = catalogue()[name]

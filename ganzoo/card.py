@@ -54,13 +54,14 @@ images = model.{call}
 """
 
 
-def render(config: Mapping[str, Any], source: str | None = None) -> str:
-    """The card for a model's config; `source` is the name that its example loads (its short name by default)."""
+def render(config: Mapping[str, Any]) -> str:
+    """The card for a model's config, which holds all that the card says."""
+    repository = config.get("repository")
     body = TEMPLATE.format(
-        title=escape(source.removeprefix("hf://") if source else config["name"]),
+        title=escape(repository or config["name"]),
         summary=escape(config.get("summary", "")),
         samples="\n![samples](samples.png)\n" if config["task"] == "generate" else "",
-        source=literal(source or config["name"]),
+        source=literal(f"hf://{repository}" if repository else config["name"]),
         call=_call(config),
         needs=f"The model needs {escape(', '.join(config.get('requires', ())) or 'nothing else')}.",
         measured=_measured(config),

@@ -6,7 +6,7 @@ from pathlib import Path
 from ganzoo.folder import ModelFiles
 from ganzoo.hub.client import Hub
 from ganzoo.hub.download import files_of
-from ganzoo.hub.names import parse_repo
+from ganzoo.names import parse_repo
 from ganzoo.recipes import Recipe
 from ganzoo.run import Run
 

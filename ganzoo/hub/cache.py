@@ -10,7 +10,7 @@ from ganzoo.files import git_hash, sha256, staged
 from ganzoo.folder import MOST, PUBLISHED, ModelFiles
 from ganzoo.hub.client import Hub
 from ganzoo.hub.download import files_of
-from ganzoo.hub.names import catalogue, parse_repo
+from ganzoo.names import catalogue, parse_repo
 
 
 @dataclass(frozen=True)

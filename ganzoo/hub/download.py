@@ -15,7 +15,7 @@ from ganzoo.errors import ChecksumError, HubError, ModelError, UnreachableError
 from ganzoo.files import git_hash, sha256
 from ganzoo.folder import MOST, PUBLISHED, ModelFiles
 from ganzoo.hub.client import Hub, ask, patience
-from ganzoo.hub.names import COMMIT, Pinned, Repo, find
+from ganzoo.names import COMMIT, Pinned, Repo, find
 
 log = logging.getLogger("ganzoo")
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -74,11 +74,11 @@ def prepare(
         raise PublishError(f"{repo} can't be published: {problem}")
     if run is not None:
         config["training"] = _training(run, source, staging)
-    config["gate"] = _passed(gate, source, repo)
+    config |= {"gate": _passed(gate, source, repo), "repository": repo}
     config = ModelConfig.read(config).tables()  # in one order, so that publishing again gives the same bytes
     (staging / "config.json").write_text(to_json(config))
     try:
-        text = card.render(config, f"hf://{repo}")
+        text = card.render(config)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         said = plain(f"{type(error).__name__}: {error}", 200)
         raise PublishError(f"config.json holds what no card can show ({said}); publish what ganzoo exported") from None

@@ -13,8 +13,8 @@ from ganzoo.errors import HubError, PublishError, UnreachableError
 from ganzoo.folder import PUBLISHED
 from ganzoo.hub.client import Hub, MovedError, NoRepositoryError, NoRevisionError, ask
 from ganzoo.hub.download import Snapshot, look
-from ganzoo.hub.names import REPOSITORY, REVISION, Repo, local_folder
 from ganzoo.hub.prepare import Gate, Prepared, prepare
+from ganzoo.names import REPOSITORY, REVISION, Repo, local_folder
 from ganzoo.run import Run
 from ganzoo.text import plain
 

@@ -24,7 +24,7 @@ def front(text):
 
 
 def test_a_card_says_what_a_person_needs(config):
-    text = card.render(config | {"licence": "cc-by-sa-4.0", "gate": "passed"}, "hf://user/digits")
+    text = card.render(config | {"licence": "cc-by-sa-4.0", "gate": "passed", "repository": "user/digits"})
     assert front(text) == {
         "library_name": "ganzoo",
         "license": "cc-by-sa-4.0",
@@ -93,7 +93,7 @@ def nasty_config(config, words):
     config["spec"] |= {"name": words, "licence": words, "attribution": words, "labels": [words, "b"]}
     config["recipe"]["data"]["conditions"] = ["label"]
     config["trained"]["machine"] = words
-    config["requires"] = [words]
+    config |= {"requires": [words], "repository": words}
     config["metrics"] = [
         {"metric": words, "value": 1.0, "spread": 0.5, "protocol": {words: words}, "weights_sha256": "0" * 64}
     ]
@@ -129,13 +129,13 @@ def check_card(text, words):
 
 @pytest.mark.parametrize("words", NASTY, ids=range(len(NASTY)))
 def test_T13_a_strangers_words_stay_words(config, words):
-    check_card(card.render(nasty_config(config, words), "hf://user/digits"), words)
+    check_card(card.render(nasty_config(config, words)), words)
 
 
 @given(words=st.text(st.characters(exclude_categories=()), max_size=60))
 @settings(max_examples=100, deadline=None)
 def test_T13_any_words_stay_words(config, words):
-    check_card(card.render(nasty_config(config, words), "hf://user/digits"), words)
+    check_card(card.render(nasty_config(config, words)), words)
 
 
 def test_T13_labels_in_the_example_are_the_labels(config):

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import ganzoo
+from ganzoo import names
 from ganzoo.errors import ChecksumError, GanzooError, HubError, ModelError, UnknownNameError, UnreachableError
-from ganzoo.hub import names
 from ganzoo.hub.client import Hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

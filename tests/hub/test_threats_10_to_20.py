@@ -17,7 +17,7 @@ import ganzoo
 from ganzoo.errors import ChecksumError, GanzooError, HubError, ModelError, PublishError, UnknownNameError
 from ganzoo.hub import cache
 from ganzoo.hub.client import Hub
-from ganzoo.hub.names import REPOSITORY, REVISION, find
+from ganzoo.names import REPOSITORY, REVISION, find
 from tests.hub.conftest import SMALL
 from tests.hub.hostile import config_with, header_of, safetensors
 

@@ -5,6 +5,7 @@ import functools
 import re
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -61,7 +62,22 @@ class Catalogue(Settings):
 @functools.cache
 def catalogue() -> dict[str, Pinned]:
     """The pinned models by their short names."""
-    return Catalogue.read(from_json((files("ganzoo.hub") / "catalogue.json").read_text())).models
+    return Catalogue.read(from_json((files("ganzoo") / "catalogue.json").read_text())).models
+
+
+def shipped_model(name: str) -> Traversable:
+    """The folder of a model that this distribution ships: in the wheel beside this file, in a checkout at its root."""
+    here = Path(__file__).parent
+    inside = here / "model_cards"
+    return (inside if inside.is_dir() else here.parent / "model_cards") / name
+
+
+def model_folder_of(name: str) -> Path:
+    """The local folder behind a name that needs no network. Raises UnknownNameError or ModelError."""
+    found = find(name)
+    if not isinstance(found, Path):
+        raise ModelError(f"{name!r} is on the Hub; write it to a folder with `ganzoo pull {name} --out FOLDER`")
+    return found
 
 
 def find(name: str) -> Path | Pinned | Repo:
