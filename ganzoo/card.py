@@ -141,13 +141,20 @@ def _measured(config: Mapping[str, Any]) -> str:
     rows = []
     for metric in config.get("metrics") or ():
         spread = f" ± {metric['spread']:.4g}" if isinstance(metric.get("spread"), int | float) else ""
-        protocol = metric.get("protocol")
-        if isinstance(protocol, Mapping):
-            protocol = "; ".join(f"{key}: {value}" for key, value in protocol.items())
-        rows.append(f"| {escape(metric['metric'])} | {metric['value']:.6g}{spread} | {escape(protocol or '-')} |")
+        protocol = _in_short(metric.get("protocol"))
+        rows.append(f"| {escape(metric['metric'])} | {metric['value']:.4g}{spread} | {escape(protocol)} |")
     if not rows:
         return "Nothing was measured on these weights."
-    return "\n".join(["| metric | value | protocol |", "| --- | --- | --- |", *rows])
+    table = ["| metric | value | protocol |", "| --- | --- | --- |", *rows]
+    return "\n".join([*table, "", "Each number's whole protocol stands in `config.json`."])
+
+
+def _in_short(protocol: Any) -> str:
+    """What makes the number comparable, for a person; hashes, versions and what doesn't apply are left out."""
+    if not isinstance(protocol, Mapping):
+        return str(protocol or "-")
+    told = {k: v for k, v in protocol.items() if isinstance(v, str | int | float | list) and v not in ("", "none", 0)}
+    return "; ".join(f"{k}: {v}" for k, v in told.items() if k not in ("metric", "hardware") and "sha256" not in k)
 
 
 def _trained(config: Mapping[str, Any]) -> str:

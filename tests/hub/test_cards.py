@@ -152,6 +152,16 @@ def test_T13_templates_are_the_packages_own(config, folder, hub, hub_server):
     assert "{{" not in made.card
 
 
+def test_numbers_stand_with_what_makes_them_comparable(config):
+    protocol = {"metric": "kid", "features": "digits-cnn", "features_sha256": "0" * 64, "count": 100, "seeds": [0, 1]}
+    protocol |= {"crop": "none", "settings": {"version": 1}, "libraries": {"torch": "2"}}
+    metric = {"metric": "kid", "value": 0.123456, "spread": 0.01, "protocol": protocol, "weights_sha256": "0" * 64}
+    text = card.render(config | {"metrics": [metric]})
+    assert "| kid | 0.1235 ± 0.01 | features: digits-cnn; count: 100; seeds: \\[0, 1\\] |" in text
+    told = front(text)["model-index"][0]["results"][0]["metrics"][0]
+    assert told["args"]["protocol"] == protocol
+
+
 def test_plugins_add_sections_without_html(config):
     sections = {"More <b>": "See [the paper](https://example.org).\n\n<script>x</script>\u202e\n\n- a *list*"}
     text = card.render(config | {"card_sections": sections})
