@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganzoo.api import build as build
     from ganzoo.api import load as load
     from ganzoo.api import models as models
+    from ganzoo.api import publish as publish
     from ganzoo.api import recipe as recipe
     from ganzoo.api import train as train
     from ganzoo.architecture import Architecture as Architecture
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ganzoo.errors import GanzooError as GanzooError
     from ganzoo.hookspecs import files_in as files_in
     from ganzoo.hookspecs import hookimpl as hookimpl
+    from ganzoo.hub.client import Hub as Hub
     from ganzoo.loss import Loss as Loss
     from ganzoo.model import Model as Model
     from ganzoo.names import shipped_model as shipped_model
@@ -34,17 +36,18 @@ if TYPE_CHECKING:
     from ganzoo.strategy import Update as Update
 
 _HOME = {
-    "ganzoo.api": ("build", "load", "models", "recipe", "train"),
+    "ganzoo.api": ("build", "load", "models", "publish", "recipe", "train"),
     "ganzoo.architecture": ("Architecture", "Discriminator", "Generator"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),
     "ganzoo.hookspecs": ("files_in", "hookimpl"),
+    "ganzoo.hub.client": ("Hub",),
     "ganzoo.loss": ("Loss",),
     "ganzoo.model": ("Model",),
-    "ganzoo.names": ("shipped_model",),
     "ganzoo.recipes": ("Recipe",),
     "ganzoo.run": ("Run",),
     "ganzoo.settings": ("Settings",),
+    "ganzoo.names": ("shipped_model",),
     "ganzoo.strategy": ("Progress", "Strategy", "Update"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}

@@ -20,6 +20,7 @@ from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
 from ganzoo.errors import RunError, Stopped, TrainingError
 from ganzoo.files import sweep, to_json
+from ganzoo.folder import ModelFiles
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
@@ -31,7 +32,15 @@ ATTEMPTS = 3
 class Engine:
     """Trains a recipe into a run."""
 
-    def __init__(self, parts: Parts, run: Run, processes: Processes, observers: Observers, fresh: bool = True):
+    def __init__(
+        self,
+        parts: Parts,
+        run: Run,
+        processes: Processes,
+        observers: Observers,
+        base: Callable[[], ModelFiles] | None = None,
+        fresh: bool = True,
+    ):
         self.parts, self.run, self.processes, self.observers = parts, run, processes, observers
         self.training = training = parts.recipe.training
         device = processes.device
@@ -39,8 +48,9 @@ class Engine:
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
+        self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
         if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
-            start_from(parts.recipe.start_from, self.networks)
+            self.lineage = start_from(parts.recipe.start_from, self.networks, base() if base else None)
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())
         self.optimizers = {n: NetworkOptimizer(net, training.optimizer.of(n)) for n, net in self.networks.items()}
