@@ -1,7 +1,7 @@
-"""The verbs: models, recipe, build, train, load."""
+"""The verbs: models, recipe, build, train, load, evaluate."""
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ganzoo.evaluation.measure import Report
     from ganzoo.model import Model
     from ganzoo.run import Run
 
@@ -99,3 +100,23 @@ def load(name: str, *, device: str | None = None, dtype: "torch.dtype | None" = 
     from ganzoo.names import model_folder_of
 
     return Model.read(model_folder_of(name), device=device, dtype=dtype)
+
+
+def evaluate(
+    name: str,
+    metrics: Sequence[str] | None = None,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    count: int = 10_000,
+    features: str | None = None,
+    device: str | None = None,
+    tick: Callable[[str, int, int], None] | None = None,
+) -> "Report":
+    """Measure a model's samples against the held-out part of its data; each number carries its protocol.
+
+    `metrics` and `features` are chosen by what the model makes unless named. Raises GanzooError.
+    """
+    from ganzoo.evaluation.measure import evaluate_model
+
+    model = load(name, device=device)
+    return evaluate_model(model, metrics, seeds=tuple(seeds), count=count, features=features, tick=tick)
