@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ganzoo.engine.observers import OnProgress
     from ganzoo.evaluation.measure import Report
     from ganzoo.model import Model
     from ganzoo.run import Run
@@ -83,9 +84,14 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: "OnProgress | None" = None,
 ) -> "Run":
-    """Train a recipe into the folder `out`, or resume what was begun there. Returns the run."""
+    """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
+
+    `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
+    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
+    it diverges.
+    """
     from ganzoo import engine
 
     return engine.train(Recipe.load(source), out, device=device, restart=restart, on_progress=on_progress)

@@ -48,6 +48,10 @@ class Dataset:
         """Deliver batches on this device from now on."""
         raise NotImplementedError
 
+    def without(self, column: str) -> str:
+        """Why there is no such column, for a person whose recipe needs it."""
+        return f"it has {', '.join(self.columns)}"
+
     def read(self, columns: tuple[str, ...], seed: int, start: int, stop: int) -> tuple[Tensor, ...]:
         """Examples `start` to `stop` of the seed's order, one tensor a column.
 

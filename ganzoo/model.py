@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo import folder as model_folder
 from ganzoo.dataset import Spec
 from ganzoo.errors import ModelError, RecipeError
 from ganzoo.folder import ModelConfig
+from ganzoo.images import grid
 from ganzoo.resolve import architecture_of
 
 MOST = 10_000_000  # images of one call
@@ -141,6 +143,14 @@ class Model:
             made = self.network.sample(z.to(like), *parts)  # type: ignore[operator]
             images.append(self._unit(made).to(device))
         return torch.cat(images)
+
+    def sheet(self, columns: int = 10, *, seed: int = 0) -> Image.Image:
+        """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""
+        rows = self.labels[:36]
+        if not rows:
+            return grid(self.sample(columns * 10, seed=seed), columns)
+        asked = [label for label in rows for _ in range(columns)]
+        return grid(self.sample(len(asked), seed=seed, label=asked), columns, rows)
 
     def latents(self, seed: int, start: int, stop: int) -> Tensor:
         """Latents of the images `start` to `stop` of a seed: each from a generator of its own, on the CPU."""

@@ -51,13 +51,15 @@ def resolve(recipe: Recipe) -> Parts:
             dataset = classes["data"](configs["data"])
         except GanzooError as error:
             wrong.append(f"data: {error}")
+    lacking = [c for c in recipe.data.conditions if dataset and c not in dataset.columns]
+    wrong += [_lacks(recipe, column, dataset) for column in lacking if dataset]
     settings = recipe.architecture.settings
     facts = dataset.spec.facts() if dataset else {}
     if not recipe.data.conditions:
         facts.pop("classes", None)
     _fill(recipe.architecture, settings, facts, recipe.data.name, wrong)
     classes["architecture"], configs["architecture"] = configure(
-        "architecture", recipe.architecture, settings, wrong, known=dataset is not None
+        "architecture", recipe.architecture, settings, wrong, known=dataset is not None and not lacking
     )
     if wrong:
         raise RecipeError(recipe.name, wrong)
@@ -119,6 +121,10 @@ def _filled(recipe: Recipe, configs: Mapping[str, Any]) -> Recipe:
     return Recipe.parse(tables, recipe.name)
 
 
+def _lacks(recipe: Recipe, column: str, dataset: Dataset) -> str:
+    return f"data: {recipe.data.name!r} has no {column!r}, which this recipe needs: {dataset.without(column)}"
+
+
 def _disagreements(parts: Parts) -> list[str]:
     recipe, architecture, strategy = parts.recipe, parts.architecture, parts.strategy
     name, built = recipe.architecture.name, ", ".join(architecture.networks)
@@ -128,12 +134,8 @@ def _disagreements(parts: Parts) -> list[str]:
         for network in strategy.networks
         if network not in architecture.networks
     ]
-    has = ", ".join(parts.dataset.columns)
-    wrong += [
-        f"data: {recipe.data.name!r} has no {column!r}, which this recipe needs (it has {has})"
-        for column in parts.columns
-        if column not in parts.dataset.columns
-    ]
+    columns = parts.dataset.columns
+    wrong += [_lacks(recipe, column, parts.dataset) for column in strategy.inputs if column not in columns]
     if recipe.data.conditions != architecture.conditions:
         wanted = ", ".join(architecture.conditions) or "none"
         given = ", ".join(recipe.data.conditions) or "none"

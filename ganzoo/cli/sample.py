@@ -26,10 +26,8 @@ def sample(
     _check(out, grid, force)
     model = api.load(name, device=device)
     conditions = _label(model, label)
-    rows = list(model.labels) if label is None else []
-    if grid and count is None and rows and len(rows) <= 36:
-        asked = [row for row in rows for _ in range(10)]
-        sheet = images.grid(model.sample(len(asked), seed=seed, label=asked), 10, rows)
+    if grid and count is None and label is None:
+        sheet = model.sheet(seed=seed)
     elif grid:
         sheet = images.grid(model.sample(100 if count is None else count, seed=seed, **conditions), 10)
     else:

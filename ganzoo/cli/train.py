@@ -1,13 +1,20 @@
 """`train`: from a recipe to a run."""
 
+import contextlib
+import time
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo.cli import app, console, errors
+
+if TYPE_CHECKING:
+    from ganzoo.engine.observers import OnProgress
+    from ganzoo.run import Run
 
 
 @app.command()
@@ -42,36 +49,42 @@ def train(
     errors.print(f"training {chosen.name}: {chosen.training.images:,} images into {out}", highlight=False)
     from ganzoo import api
 
-    with _progress() as progress:
-        task = progress.add_task("starting", total=chosen.training.images, rate="", losses="")
-        first: list[tuple[float, int]] = []
-
-        def advance(images: int, total: int) -> None:
-            import time
-
-            now = time.monotonic()
-            first.append((now, images)) if not first else None
-            (began, done) = first[0]
-            rate = (images - done) / (now - began) if now > began else 0.0
-            progress.update(task, completed=min(images, total), rate=f"{rate:,.0f} images/s", description="training")
-
+    with bar(chosen.training.images) as advance:
         run = api.train(chosen, out=out, device=device, restart=restart, on_progress=advance)
-    _summary(run)
+    summary(run)
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=errors,
-        refresh_per_second=4,
-    )
+@contextlib.contextmanager
+def bar(total: int) -> Iterator["OnProgress"]:
+    """A progress bar with images/s, the time that is left and the latest losses."""
+    columns = "{task.description}", "{task.fields[rate]}", "{task.fields[losses]}"
+    text, rate, losses = (TextColumn(column) for column in columns)
+    shown = (text, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(), losses)
+    with Progress(*shown, console=errors, refresh_per_second=4) as progress:
+        task = progress.add_task("starting", total=total, rate="", losses="")
+        begun: list[tuple[float, int]] = []
+
+        def advance(images: int, total: int, metrics: Mapping[str, float]) -> None:
+            now = time.monotonic()
+            if not begun:
+                begun.append((now, images))
+            began, before = begun[0]
+            per_second = (images - before) / (now - began) if now > began else 0.0
+            progress.update(
+                task,
+                completed=min(images, total),
+                description="training",
+                rate=f"{per_second:,.0f} images/s",
+                losses="  ".join(
+                    f"{key.removesuffix('/loss')} {v:.3f}" for key, v in metrics.items() if "/loss" in key
+                ),
+            )
+
+        yield advance
 
 
-def _summary(run: Any) -> None:
+def summary(run: "Run") -> None:
+    """The last row of the log, and what to do next."""
     rows = run.metrics()
     if rows:
         shown = {k: v for k, v in rows[-1].items() if "/" in k}

@@ -2,15 +2,14 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from ganzoo.engine.loop import Engine
-from ganzoo.engine.observers import Observers
+from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
 from ganzoo.errors import RunError
 from ganzoo.recipes import Recipe
-from ganzoo.resolve import resolve
+from ganzoo.resolve import Parts, resolve
 from ganzoo.run import Run
 
 
@@ -20,7 +19,7 @@ def train(
     *,
     device: str | None = None,
     restart: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Run:
     """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed."""
     processes = Processes(device)
@@ -28,7 +27,7 @@ def train(
     run = Run(folder)
     with run.locked() if processes.is_main else contextlib.nullcontext():
         if run.exists and not restart:
-            _same(run.recipe, parts.recipe)
+            _same(run, parts)
         engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress))
         if processes.is_main:
             if restart:
@@ -39,8 +38,9 @@ def train(
     return run
 
 
-def _same(old: Recipe, new: Recipe) -> None:
-    changed = list(_differences("", old.identity(), new.identity()))
+def _same(run: Run, parts: Parts) -> None:
+    changed = _differences("", run.recipe.identity(), parts.recipe.identity())
+    changed += _differences("data", run.spec.model_dump(), parts.spec.model_dump())
     if changed:
         raise RunError(
             f"this run was trained with other settings: {'; '.join(changed)}; "

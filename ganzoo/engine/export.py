@@ -27,7 +27,7 @@ def export(run: Run, parts: Parts, networks: Mapping[str, nn.Module], steps: int
     model = Model(ModelConfig.read(config), dict(networks), parts.architecture.image_range)
     files = {"README.md": card.render(config).encode()}
     if parts.recipe.task == "generate":
-        files["samples.png"] = images.png(sheet(model))
+        files["samples.png"] = images.png(model.sheet())
     folder.write(target, config, networks, files, force=True)
 
 
@@ -54,22 +54,12 @@ def sample_grid(parts: Parts, networks: Mapping[str, nn.Module]) -> Image.Image:
     training = {name: network.training for name, network in networks.items()}
     grads = {name: [p.requires_grad for p in network.parameters()] for name, network in networks.items()}
     try:
-        return sheet(Model(config, dict(networks), parts.architecture.image_range))
+        return Model(config, dict(networks), parts.architecture.image_range).sheet()
     finally:
         for name, network in networks.items():
             network.train(training[name])
             for parameter, wanted in zip(network.parameters(), grads[name], strict=True):
                 parameter.requires_grad_(wanted)
-
-
-def sheet(model: Model, columns: int = 10) -> Image.Image:
-    """A contact sheet: a row for each class of a conditional model (at most 20), ten rows otherwise."""
-    rows = model.labels[:20]
-    count = columns * (len(rows) or 10)
-    if not rows:
-        return images.grid(model.sample(count, seed=0), columns)
-    labels = [label for label in rows for _ in range(columns)]
-    return images.grid(model.sample(count, seed=0, label=labels), columns, rows)
 
 
 def _machine() -> str:

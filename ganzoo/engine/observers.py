@@ -1,31 +1,34 @@
 """Tell the plugins that watch. One that fails is logged once and left out from then on; training goes on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ganzoo.registry import registry
 
 log = logging.getLogger("ganzoo")
+OnProgress = Callable[[int, int, Mapping[str, float]], None]
 
 
 class Observers:
     """Calls each observer by itself, on the main process."""
 
-    def __init__(self, active: bool = True, on_progress: Callable[[int, int], None] | None = None):
+    def __init__(self, active: bool = True, on_progress: OnProgress | None = None):
         self.active = active
         self.on_progress = on_progress if active else None
         self._failed: set[str] = set()
+        self._latest: Mapping[str, float] = {}
 
     def progress(self, images: int, total: int) -> None:
-        """After each step: real images so far, and the budget."""
+        """After each step: real images so far, the budget, and the latest row of the log."""
         if self.on_progress is not None:
-            self.on_progress(images, total)
+            self.on_progress(images, total, self._latest)
 
     def call(self, hook: str, **arguments: Any) -> None:
         """Call every implementation of a hook; what one raises is logged once."""
         if not self.active:
             return
+        self._latest = arguments.get("metrics", self._latest)
         for implementation in getattr(registry().manager.hook, hook).get_hookimpls():
             name = implementation.plugin_name
             if name in self._failed:

@@ -85,10 +85,10 @@ class Average:
 
     def __init__(self, network: nn.Module, settings: Ema):
         self.settings = settings
-        self.source = network
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._averaged: list[Tensor] = list(self.network.parameters())
         self._live: list[Tensor] = list(network.parameters())
+        self._buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self, images: int, drawn: int) -> None:
@@ -98,5 +98,5 @@ class Average:
             half_life = min(half_life, images * self.settings.rampup)
         weight = 1 - 0.5 ** (drawn / max(half_life, 1e-8))
         torch._foreach_lerp_(self._averaged, self._live, weight)
-        for average, live in zip(self.network.buffers(), self.source.buffers(), strict=True):
+        for average, live in self._buffers:
             average.copy_(live)

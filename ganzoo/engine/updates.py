@@ -148,7 +148,7 @@ class Stepper:
                 gradients[name] = _sum(gradients.get(name), share, 1 / self.accumulate)
             for metric, value in {"loss": update.loss.detach(), **update.metrics}.items():
                 key = f"{'+'.join(networks)}/{metric}"
-                value = value.float() / self.accumulate
+                value = value if self.accumulate == 1 else value / self.accumulate
                 metrics[key] = metrics[key] + value if key in metrics else value
 
     def _gradients(
@@ -182,8 +182,8 @@ class Stepper:
         total = torch.stack(list(norms.values())).sum() if len(norms) > 1 else next(iter(norms.values()))
         losses = [value for key, value in metrics.items() if key.endswith("/loss")]
         for loss in losses:
-            total = total + loss.detach() * 0  # an infinite loss with finite gradients is bad too
-        bad = torch.isfinite(total).logical_not().float()
+            total = total + loss  # an infinite loss with finite gradients is bad too
+        bad = torch.nan_to_num(total * 0, nan=1.0).float()
         progress = self.strategy.progress
         for name, part in gradients.items():
             optimizer = self.optimizers[name]

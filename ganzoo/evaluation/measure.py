@@ -100,7 +100,10 @@ def measure(
     assert evidence is not None
     measured = {
         metric: Measurement.of(
-            title(component, evidence.network), component.higher_is_better, results[metric], protocol
+            title(component, evidence.network, evidence.samples.count),
+            component.higher_is_better,
+            results[metric],
+            protocol,
         )
         for metric, component in chosen.items()
         for protocol in [_protocol(metric, component, evidence, results[metric][0], seeds)]
@@ -135,8 +138,10 @@ def check(name: str, metric: Metric, evidence: Evidence) -> None:
         )
 
 
-def title(metric: Metric, network: Features | None) -> str:
-    """As people call the number: the feature network belongs to its name."""
+def title(metric: Metric, network: Features | None, count: int) -> str:
+    """As people call the number: the feature network belongs to its name, except by the field's standard protocol."""
+    if metric.standard and network and metric.standard[1:] == (feature_name(network), count):
+        return metric.standard[0]
     named = f" ({feature_name(network)})" if network is not None and "features" in metric.needs else ""
     return (metric.title or type(metric).__name__) + named
 

@@ -1,6 +1,7 @@
 """From the names of metrics and feature networks to their objects; what suits a set of pictures when none is named."""
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,23 +19,38 @@ CLASSES = ("classifier-accuracy", "label-accuracy", "class-coverage", "class-fre
 OWN = ("copies", "duplicates")
 
 
-def metric(name: str, settings: Mapping[str, Any] | None = None) -> Metric:
-    """A metric by name. Raises UnknownNameError, or GanzooError for wrong settings."""
-    made: Metric = _made("metric", name, settings)
+def metric(spelled: str) -> Metric:
+    """A metric by name, with settings where they are spelled: `coverage,k=3`. Raises GanzooError."""
+    made: Metric = _made("metric", *_spelled(spelled))
     return made
 
 
-def features(name: str, settings: Mapping[str, Any] | None = None) -> Features:
-    """A feature network by name, its weights loaded. Raises UnknownNameError, or GanzooError where they can't be."""
+def features(spelled: str) -> Features:
+    """A feature network by name, with settings where they are spelled: `effnet-lite0,size=128`. Raises GanzooError."""
+    name, settings = _spelled(spelled)
     made: Features = _made("features", name, settings)
     made.name = name
     return made
 
 
-def _made(kind: str, name: str, settings: Mapping[str, Any] | None) -> Any:
+def _spelled(text: str) -> tuple[str, dict[str, Any]]:
+    name, *pairs = text.split(",")
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise GanzooError(f"{text!r} should be NAME or NAME,SETTING=VALUE, such as coverage,k=3")
+        try:
+            settings[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            settings[key.strip()] = value.strip()  # a word without quotes
+    return name.strip(), settings
+
+
+def _made(kind: str, name: str, settings: dict[str, Any]) -> Any:
     component = registry().get(kind, name)
     try:
-        return component(component.Config.read(settings or {}))
+        return component(component.Config.read(settings))
     except (ValidationError, ValueError) as error:
         raise GanzooError(f"{kind} {name!r} can't be used so: {'; '.join(mistakes(error))}") from None
 

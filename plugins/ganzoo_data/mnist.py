@@ -16,7 +16,7 @@ ATTRIBUTION = (
 
 
 class MNIST10k(ResidentDataset):
-    """Handwritten digits, 28x28 grey, 10 classes; a class-balanced split into 8,000 train and 2,000 test."""
+    """Handwritten digits, 28x28 grey, 10 classes; split by class into 8,000 train and 2,000 test."""
 
     class Config(Settings):
         split: Literal["train", "test"] = Field("train", description="test is for measuring, never for training")

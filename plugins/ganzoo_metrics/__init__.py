@@ -5,7 +5,9 @@ from ganzoo import hookimpl
 
 @hookimpl
 def ganzoo_features():
-    return {"digits-cnn": "ganzoo_metrics.digits:DigitsCNN"}
+    others = {"effnet-lite0": "EffNetLite0", "timm": "Timm", "inception-v3": "InceptionV3", "dinov2": "DINOv2"}
+    networks = {name: f"ganzoo_metrics.networks:{target}" for name, target in others.items()}
+    return {"digits-cnn": "ganzoo_metrics.digits:DigitsCNN", **networks}
 
 
 @hookimpl

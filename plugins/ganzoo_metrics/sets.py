@@ -13,21 +13,34 @@ from ganzoo.evaluation.neighbours import density_coverage, precision_recall
 class FrechetDistance(Metric):
     """Distance of two normal distributions fitted to the features (Heusel et al., 2017), 0 when they are the same.
 
-    `ratio` is the distance over that of as many training pictures to the same reference, where both are at hand.
+    Few pictures make it larger, so real pictures have a distance too. `real_distance` is that of the training pictures
+    to the reference, `ratio` the samples' over it; both are taken in groups of `group` pictures and averaged over the
+    groups. `ratio_all` is the ratio with as many as there are of both, where the bias is least.
     """
 
-    title = "Fréchet distance"
+    title, standard = "Fréchet distance", ("FID", "inception-v3", 50_000)
     higher_is_better, ideal = False, 0.0
+
+    class Config(Settings):
+        group: int | None = Field(None, ge=2, description="pictures in a group; as many as the reference by default")
 
     def measure(self, evidence):
         samples, reference = evidence.samples, evidence.reference
         details = {}
         if evidence.has_training:
-            count = min(samples.count, evidence.training.count)
-            floor = frechet_distance(Moments.over(evidence.training.features[:count]), reference.moments)
-            equal = frechet_distance(Moments.over(samples.features[:count]), reference.moments)
-            details = {"real_distance": floor, "ratio": equal / floor, "ratio_count": float(count)}
+            training = evidence.training
+            most = min(samples.count, training.count)
+            group = min(self.config.group or reference.count, most)
+            floor, equal = (_grouped(view.features, reference.moments, group) for view in (training, samples))
+            all_floor, all_equal = (_grouped(v.features[:most], reference.moments, most) for v in (training, samples))
+            details = {"ratio": equal / floor, "real_distance": floor, "group": float(group)}
+            details |= {"ratio_all": all_equal / all_floor, "group_all": float(most)}
         return Result(frechet_distance(samples.moments, reference.moments), details=details)
+
+
+def _grouped(features, reference, group):
+    groups = [part for part in features.split(group) if len(part) == group]
+    return math.fsum(frechet_distance(Moments.over(part), reference) for part in groups) / len(groups)
 
 
 class ClassFrechetDistance(Metric):

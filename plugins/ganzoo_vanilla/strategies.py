@@ -60,4 +60,4 @@ class R1R2(Strategy):
 
 def gap(real, fake):
     """Mean real logit less mean fake logit: how far apart the discriminator holds them."""
-    return real.detach().float().mean() - fake.detach().float().mean()
+    return (real.detach() - fake.detach()).mean()

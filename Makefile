@@ -1,0 +1,39 @@
+# Two commands for a fresh machine: `make demo` and `make test`. The rest is for development.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint prove bench clean
+
+demo: .venv/installed
+	$(BIN)/ganzoo demo --out runs/demo
+
+test: .venv/test
+	$(BIN)/python -m pytest -m "not prove"
+
+lint: .venv/lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+prove: .venv/test
+	$(BIN)/python -m pytest -m prove
+
+bench: .venv/test
+	$(BIN)/python -m tests.benchmarks
+
+.venv/installed: pyproject.toml constraints-cpu.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable .
+	touch $@
+
+.venv/test: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[test]'
+	touch $@
+
+.venv/lint: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[lint]'
+	touch $@
+
+clean:
+	rm -rf .venv runs dist

@@ -1,0 +1,113 @@
+"""A person's own folder of images."""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from pydantic import Field
+
+from ganzoo import GanzooError, ResidentDataset, Settings, Spec
+
+log = logging.getLogger("ganzoo")
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+
+
+class ImageFolder(ResidentDataset):
+    """Images of a folder, the class being the name of the subfolder; scaled and cropped in the middle to a square.
+
+    Everything is decoded once, before training starts; files that can't be read are named and left out.
+    """
+
+    class Config(Settings):
+        path: str = Field(min_length=1, description="the folder; a subfolder per class, or images directly")
+        size: int = Field(ge=4, le=4096, description="side of the squares in pixels")
+        channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
+        licence: str = Field("unknown", max_length=500, description="licence of the images, for the model's card")
+
+    def __init__(self, config):
+        super().__init__(config)
+        root = Path(self.config.path)
+        files = _files(root)
+        self.classes = sorted({file.relative_to(root).parts[0] for file in files if file.parent != root})
+        if self.classes and any(file.parent == root for file in files):
+            files = [file for file in files if file.parent != root]
+            log.warning("images beside the class folders of %s are left out", root)
+        _fits(len(files), self.config)
+        arrays, kept = _decode(files, self.config)
+        columns = {"image": torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()}
+        if len(self.classes) > 1:
+            places = [self.classes.index(file.relative_to(root).parts[0]) for file in kept]
+            columns["label"] = torch.tensor(places)
+        self.hold(**columns)
+        self.spec = Spec(
+            name=f"image-folder ({root.resolve().name})"[:200],
+            count=len(kept),
+            size=self.config.size,
+            channels=self.config.channels,
+            labels=tuple(self.classes) if len(self.classes) > 1 else (),
+            licence=self.config.licence,
+        )
+
+    def without(self, column):
+        if column != "label":
+            return super().without(column)
+        found = f"one, {self.classes[0]!r}" if self.classes else "none"
+        return f"{self.config.path!r} needs a subfolder for each class, at least two (it has {found})"
+
+
+def _files(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise GanzooError(f"there is no folder {str(root)!r}")
+    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not files:
+        raise GanzooError(f"folder {str(root)!r} holds no images ({', '.join(sorted(SUFFIXES))})")
+    return files
+
+
+def _fits(count: int, config: ImageFolder.Config) -> None:
+    need = count * config.size**2 * config.channels
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > 0.7 * have:
+        raise GanzooError(
+            f"{count:,} images of {config.size}x{config.size} need {need / 2**30:.1f} GiB of memory and "
+            f"this machine has {have / 2**30:.1f}; use fewer, or a smaller size"
+        )
+
+
+def _decode(files: list[Path], config: ImageFolder.Config) -> tuple[list[np.ndarray], list[Path]]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        arrays = list(pool.map(lambda file: _read(file, config), files))
+    kept = [(array, file) for array, file in zip(arrays, files, strict=True) if array is not None]
+    broken = [file.name for file, array in zip(files, arrays, strict=True) if array is None]
+    if broken:
+        names = ", ".join(broken[:5]) + (", ..." if len(broken) > 5 else "")
+        log.warning("%d of %d images can't be read and are left out: %s", len(broken), len(files), names)
+    if not kept:
+        raise GanzooError(f"none of the {len(files)} images in {config.path!r} can be read")
+    return [array for array, _ in kept], [file for _, file in kept]
+
+
+def _read(file: Path, config: ImageFolder.Config) -> np.ndarray | None:
+    try:
+        with Image.open(file) as image:
+            image.draft("RGB", (config.size, config.size))  # a large JPEG is decoded at a fraction of its size
+            return _square(ImageOps.exif_transpose(image), config)
+    except Exception:  # Pillow's decoders raise all sorts of things on damaged files
+        return None
+
+
+def _square(image: Image.Image, config: ImageFolder.Config) -> np.ndarray:
+    if image.mode.startswith("I;16") or image.mode == "I":  # 16-bit grey, which Pillow would clip
+        image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image = image.convert("L" if config.channels == 1 else "RGB")
+    image = ImageOps.fit(image, (config.size, config.size), Image.Resampling.LANCZOS)
+    array = np.asarray(image)
+    return array[:, :, None] if array.ndim == 2 else array

@@ -1,0 +1,123 @@
+"""A run that was stopped and resumed is the run that wasn't, bit for bit."""
+
+import pytest
+import torch
+
+import ganzoo
+from ganzoo.engine.checkpoint import newest
+from ganzoo.errors import RunError
+
+TINY = {
+    "architecture.latent_size": 4,
+    "training.batch_size": 8,
+    "training.log_every": 24,
+    "training.optimizer.schedule": "constant",
+}
+
+
+def recipe(name, images, **more):
+    small = {"architecture.width": 8} | TINY | {"training.images": images, **more}
+    return ganzoo.recipe(name).changed(small)
+
+
+def everything(run):
+    """Every tensor of a run's newest checkpoint, and its log without the clock."""
+    saved = newest(run.checkpoints)
+    found = {}
+    for file in saved.manifest["files"]:
+        part, _, kind = file.rpartition(".")
+        if kind == "safetensors":
+            found |= {f"{part}/{name}": value for name, value in saved.tensors(part).items()}
+        else:
+            for i, state in saved.state(part)["state"].items():
+                found |= {f"{part}/{i}/{name}": value for name, value in state.items()}
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics()]
+    return saved.step, found, rows
+
+
+def same(one, other):
+    (steps, tensors, rows), (other_steps, other_tensors, other_rows) = everything(one), everything(other)
+    assert steps == other_steps
+    assert set(tensors) == set(other_tensors)
+    assert [name for name in tensors if not torch.equal(tensors[name], other_tensors[name])] == []
+    assert rows == other_rows
+
+
+@pytest.mark.parametrize("name", ["gan-mnist", "cgan-mnist", "dcgan-mnist"])
+@pytest.mark.parametrize("stop", [8, 24, 40])
+def test_resumed_equals_uninterrupted(name, stop, tmp_path):
+    whole = ganzoo.train(recipe(name, 72), out=tmp_path / "whole", device="cpu")
+    ganzoo.train(recipe(name, stop), out=tmp_path / "parts", device="cpu")
+    parts = ganzoo.train(recipe(name, 72), out=tmp_path / "parts", device="cpu")
+    steps, tensors, rows = everything(parts)
+    whole_steps, whole_tensors, whole_rows = everything(whole)
+    assert steps == whole_steps == 9
+    assert [k for k in tensors if not torch.equal(tensors[k], whole_tensors[k])] == []
+    assert rows[-1]["images"] == whole_rows[-1]["images"] == 72
+
+
+def test_a_stop_in_the_middle_of_a_log_window_leaves_the_log_as_it_would_have_been(tmp_path):
+    """The window's pending values travel in the checkpoint."""
+    from ganzoo.engine.loop import Engine
+    from ganzoo.errors import Stopped
+
+    whole = ganzoo.train(recipe("gan-mnist", 72), out=tmp_path / "whole", device="cpu")
+    original = Engine._step
+
+    def stop_after_five(self):
+        original(self)
+        if self.steps == 5:
+            self._stop(15)
+
+    Engine._step = stop_after_five
+    try:
+        with pytest.raises(Stopped) as stopped:
+            ganzoo.train(recipe("gan-mnist", 72), out=tmp_path / "parts", device="cpu")
+    finally:
+        Engine._step = original
+    assert stopped.value.exit_code == 143
+    parts = ganzoo.train(recipe("gan-mnist", 72), out=tmp_path / "parts", device="cpu")
+    same(whole, parts)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path):
+    runs = [
+        ganzoo.train(recipe("gan-mnist", 24, **{"training.seed": seed}), out=tmp_path / str(i), device="cpu")
+        for i, seed in enumerate((3, 3, 4))
+    ]
+    same(runs[0], runs[1])
+    with pytest.raises(AssertionError):
+        same(runs[0], runs[2])
+
+
+def test_another_recipe_is_refused_by_its_fields_and_nothing_changes(tmp_path):
+    run = ganzoo.train(recipe("gan-mnist", 16), out=tmp_path / "run", device="cpu")
+    before = everything(run)
+    changed = recipe("gan-mnist", 32, **{"training.optimizer.lr": 0.001, "architecture.width": 16})
+    with pytest.raises(RunError, match=r"architecture\.width was 8 and is now 16; training\.optimizer\.lr was 0\.0002"):
+        ganzoo.train(changed, out=tmp_path / "run", device="cpu")
+    after = everything(run)
+    assert before[0] == after[0]
+    assert before[2] == after[2]
+    again = ganzoo.train(changed, out=tmp_path / "run", device="cpu", restart=True)
+    assert everything(again)[0] == 4
+    assert again.recipe.architecture.settings["width"] == 16
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path):
+    run = ganzoo.train(recipe("gan-mnist", 16), out=tmp_path / "run", device="cpu")
+    before = everything(run)
+    again = ganzoo.train(recipe("gan-mnist", 16), out=tmp_path / "run", device="cpu")
+    assert everything(again)[2] == before[2]
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, caplog):
+    run = ganzoo.train(recipe("gan-mnist", 32, **{"training.checkpoint_every": 8}), out=tmp_path / "run", device="cpu")
+    last = newest(run.checkpoints)
+    file = last.path / "networks" / "generator.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    found = newest(run.checkpoints)
+    assert found.step < last.step
+    assert "is damaged (networks/generator.safetensors" in caplog.text

@@ -1,0 +1,132 @@
+"""The data that ships, and a person's own folder."""
+
+import logging
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganzoo
+from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.registry import registry
+from ganzoo.resolve import on_folder, resolve
+
+MNIST = registry().get("dataset", "mnist-10k")
+Folder = registry().get("dataset", "image-folder")
+
+
+def paint(path, value, size=(40, 30), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value).save(path)
+
+
+@pytest.fixture
+def cats_and_dogs(tmp_path):
+    for i in range(6):
+        paint(tmp_path / "cats" / f"{i}.png", (250, 0, 0))
+        paint(tmp_path / "dogs" / f"{i}.jpg", (0, 0, 250))
+    return tmp_path
+
+
+def folder(path, **settings):
+    return Folder(Folder.Config.read({"path": str(path), "size": 28, **settings}))
+
+
+def test_the_digits_are_split_by_class_and_the_splits_share_no_image():
+    train, test = MNIST(), MNIST(MNIST.Config(split="test"))
+    assert (train.spec.count, test.spec.count) == (8000, 2000)
+    parts = train.data["label"].bincount() / test.data["label"].bincount()
+    assert parts.sub(4).abs().max() < 0.05  # the same share of every class
+    rows = [bytes(image.numpy()) for dataset in (train, test) for image in dataset.data["image"]]
+    assert len(set(rows)) == 10_000
+
+
+def test_what_a_batch_holds_depends_on_the_seed_and_the_position_alone():
+    one, two = MNIST(), MNIST()
+    images, labels = one.read(("image", "label"), 5, 7_990, 8_020)  # over the end of a pass
+    assert images.shape == (30, 1, 28, 28)
+    assert images.dtype == torch.float32
+    assert (images.min(), images.max()) == (-1, 1)
+    for start, stop in ((7_990, 8_001), (8_001, 8_020)):
+        part, part_labels = two.read(("image", "label"), 5, start, stop)
+        assert torch.equal(part, images[start - 7_990 : stop - 7_990])
+        assert torch.equal(part_labels, labels[start - 7_990 : stop - 7_990])
+    assert not torch.equal(two.read(("label",), 6, 7_990, 8_020)[0], labels)
+
+
+def test_each_pass_is_a_new_permutation():
+    data = MNIST()
+    first, second = (data.read(("image",), 0, start, start + 8_000)[0] for start in (0, 8_000))
+    assert not torch.equal(first, second)
+    assert torch.equal(first.flatten(1).sum(1).sort().values, second.flatten(1).sum(1).sort().values)
+
+
+def test_a_folder_of_classes(cats_and_dogs):
+    data = folder(cats_and_dogs)
+    assert data.spec.labels == ("cats", "dogs")
+    images, labels = data.read(("image", "label"), 0, 0, 12)
+    assert images.shape == (12, 3, 28, 28)
+    assert (images[labels == 0][:, 0] > 0.9).all()  # red cats
+    assert (images[labels == 1][:, 2] > 0.9).all()  # blue dogs
+    assert folder(cats_and_dogs, channels=1).read(("image",), 0, 0, 3)[0].shape == (3, 1, 28, 28)
+
+
+def test_odd_files_are_read_and_broken_ones_named(cats_and_dogs, caplog):
+    paint(cats_and_dogs / "cats" / "alpha.png", (0, 0, 0, 0), mode="RGBA")
+    paint(cats_and_dogs / "cats" / "palette.gif", 3, mode="P")
+    Image.fromarray(np.full((9, 9), 65535, np.uint16)).save(cats_and_dogs / "cats" / "deep.png")
+    paint(cats_and_dogs / "cats" / "line.png", (9, 9, 9), size=(50, 1))
+    (cats_and_dogs / "dogs" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    (cats_and_dogs / "dogs" / "empty.png").touch()
+    (cats_and_dogs / "notes.txt").write_text("not an image")
+    with caplog.at_level(logging.WARNING, "ganzoo"):
+        data = folder(cats_and_dogs)
+    assert data.spec.count == 16
+    assert "2 of 18 images can't be read and are left out: broken.jpg, empty.png" in caplog.text
+    white = data.data["image"].flatten(1).amin(1)
+    assert (white == 255).sum() == 2  # the transparent one on white, and the 16-bit one
+
+
+def test_images_without_classes_train_an_unconditional_recipe(tmp_path):
+    for i in range(8):
+        paint(tmp_path / "mine" / f"{i}.png", (i * 20, 0, 0))
+    recipe = on_folder(ganzoo.recipe("gan-mnist"), tmp_path / "mine").changed({"training.images": 128})
+    run = ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    assert run.spec.size == 28
+    assert run.spec.channels == 1  # as the recipe's own data
+    assert run.model().sample(2, seed=0).shape == (2, 1, 28, 28)
+
+
+def test_a_conditional_recipe_takes_its_labels_from_the_folders(cats_and_dogs, tmp_path):
+    recipe = on_folder(ganzoo.recipe("cgan-mnist"), cats_and_dogs).changed(
+        {"training.images": 16, "training.batch_size": 8, "architecture.width": 8}
+    )
+    model = ganzoo.train(recipe, out=tmp_path / "run", device="cpu").model()
+    assert model.labels == ("cats", "dogs")
+    assert model.sample(3, label="dogs", seed=0).shape == (3, 1, 28, 28)
+
+
+def test_folders_that_cannot_be_used_are_refused_before_anything_starts(tmp_path, cats_and_dogs):
+    (tmp_path / "empty").mkdir()
+    paint(tmp_path / "one" / "cats" / "0.png", (1, 2, 3))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.png").write_bytes(b"no")
+    with pytest.raises(GanzooError, match="there is no folder"):
+        folder(tmp_path / "nowhere")
+    with pytest.raises(GanzooError, match="holds no images"):
+        folder(tmp_path / "empty")
+    with pytest.raises(GanzooError, match="none of the 1 images"):
+        folder(tmp_path / "bad")
+    with pytest.raises(RecipeError, match=r"a subfolder for each class, at least two \(it has one, 'cats'\)"):
+        resolve(on_folder(ganzoo.recipe("cgan-mnist"), tmp_path / "one"))
+
+
+def test_a_folder_that_changed_is_refused_on_resume(cats_and_dogs, tmp_path):
+    animals = shutil.copytree(cats_and_dogs, tmp_path / "animals")
+    recipe = on_folder(ganzoo.recipe("gan-mnist"), animals).changed({"training.images": 64})
+    ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    paint(animals / "cats" / "new.png", (0, 0, 0))
+    with pytest.raises(GanzooError, match=r"data\.count was 12 and is now 13"):
+        ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
