@@ -1,6 +1,6 @@
 """What a metric is given: samples, reference and training pictures, with features that are computed once."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -52,7 +52,7 @@ class View:
     def logits(self) -> Tensor:
         if self.network is None:
             raise GanzooError("this metric needs a feature network; name one with --features")
-        parts = [self.network.classify(part.to(self.network.device)).cpu() for part in self.features.split(1000)]
+        parts = [self.network.classify(part.to(self.network.device)).cpu() for part in torch.split(self.features, 1000)]
         return torch.cat(parts)
 
     @property
@@ -92,7 +92,11 @@ def _thumbnails(images: Tensor) -> Tensor:
 
 
 class Evidence:
-    """The pictures of one seed beside the reference and, where it is known, what the model was trained on."""
+    """The samples of one seed beside what they are measured against.
+
+    `reference` are real pictures (for a restoration the originals, pair by pair), `training` what the model learned
+    from, `sources` what a translator was given, pair by pair. Each raises GanzooError where it is not at hand.
+    """
 
     def __init__(
         self,
@@ -100,23 +104,45 @@ class Evidence:
         reference: View | None = None,
         training: View | None = None,
         network: Features | None = None,
-        sources: Pictures | None = None,
+        sources: View | None = None,
     ):
-        self.samples, self.network, self.sources = samples, network, sources
-        self._reference, self._training = reference, training
+        self.samples, self.network = samples, network
+        self._views = {"reference": reference, "training": training, "sources": sources}
         self._once: dict[Hashable, Any] = {}
 
     @property
     def reference(self) -> View:
-        if self._reference is None:
-            raise GanzooError("this metric needs a reference; name a folder with --reference")
-        return self._reference
+        return self._view("reference", "what these pictures are compared with; name it with --reference")
 
     @property
     def training(self) -> View:
-        if self._training is None:
-            raise GanzooError(f"what {self.samples.pictures.name} was trained on is not at hand, which this needs")
-        return self._training
+        return self._view("training", "the pictures that the model was trained on; name them with --training")
+
+    @property
+    def sources(self) -> View:
+        return self._view("sources", "what the pictures were made from; name it with --sources")
+
+    def _view(self, name: str, what: str) -> View:
+        view = self._views[name]
+        if view is None:
+            raise GanzooError(f"this metric needs {what}")
+        return view
+
+    def pairs(self, name: str = "reference") -> Iterator[tuple[Tensor, Tensor]]:
+        """Each sample with its partner, float32 (1, C, H, W) in [0, 1]. Raises GanzooError when they don't pair."""
+        samples, others = self.samples.pictures, (self.reference if name == "reference" else self.sources).pictures
+        if samples.count != others.count or samples.keys != others.keys:
+            raise GanzooError(
+                f"{samples.name} ({samples.count}) and {others.name} ({others.count}) don't pair: "
+                "both need the same pictures by name"
+            )
+        for i, (a, b) in enumerate(zip(samples.each(), others.each(), strict=True)):
+            if a.shape != b.shape:
+                raise GanzooError(
+                    f"picture {samples.keys[i]} has the shape {tuple(a.shape)} in {samples.name} "
+                    f"and {tuple(b.shape)} in {others.name}"
+                )
+            yield a[None].float() / 255, b[None].float() / 255
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -124,11 +150,7 @@ class Evidence:
 
     @property
     def has_training(self) -> bool:
-        return self._training is not None
-
-    @property
-    def has_reference(self) -> bool:
-        return self._reference is not None
+        return self._views["training"] is not None
 
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """A value that several metrics share."""

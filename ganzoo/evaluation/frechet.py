@@ -26,8 +26,8 @@ class Moments:
     def over(cls, features: Tensor, chunk: int = 4096) -> "Moments":
         """The moments of features (N, width)."""
         moments = cls.empty(features.shape[1])
-        for part in features.split(chunk):
-            moments.add(part)
+        for start in range(0, len(features), chunk):
+            moments.add(features[start : start + chunk])
         return moments
 
     @classmethod
@@ -78,4 +78,5 @@ def gaussian_distance(mean_a: Tensor, a: Tensor, mean_b: Tensor, b: Tensor) -> f
 
 def _root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    return root

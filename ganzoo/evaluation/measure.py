@@ -76,10 +76,11 @@ def evaluate_pictures(
     tick: Tick | None = None,
 ) -> Report:
     """Measure pictures against a reference, whoever made them. Raises GanzooError."""
-    name = features or parts.features_for(images.label_names, images.shape[1], images.shape[0])
-    network = parts.features(name)
-    views = [View(p, network, keep=True, tick=tick) if p is not None else None for p in (reference, training)]
-    evidence = Evidence(View(images, network, tick=tick), *views, network, sources)
+    needed = metrics is None or any("features" in parts.metric(m).needs for m in metrics)
+    spelled = features or parts.features_for(images.label_names, images.shape[1], images.shape[0])
+    network = parts.features(spelled) if needed or features else None
+    views = [View(p, network, True, tick) if p is not None else None for p in (reference, training, sources)]
+    evidence = Evidence(View(images, network, tick=tick), views[0], views[1], network, views[2])
     chosen = metrics or parts.metrics_for(images.label_names, network, reference is not None, training is not None)
     return measure(images.name, chosen, lambda _: evidence, [], [])
 
@@ -122,9 +123,13 @@ def check(name: str, metric: Metric, evidence: Evidence) -> None:
         views.append(evidence.reference)
     if "training" in metric.needs:
         views.append(evidence.training)
+    if "sources" in metric.needs:
+        views.append(evidence.sources)
     for view in views:
         if "labels" in metric.needs and view.pictures.labels is None:
             raise GanzooError(f"metric {name!r} needs labels and {view.pictures.name} has none")
+        if "pairs" not in metric.needs:
+            view.pictures.require_alike()
         if view.count < metric.minimum:
             raise GanzooError(
                 f"metric {name!r} needs at least {metric.minimum} pictures and {view.pictures.name} has {view.count}"
@@ -158,8 +163,11 @@ def feature_name(network: Features) -> str:
 def _protocol(name: str, metric: Metric, evidence: Evidence, result: Result, seeds: Sequence[int]) -> Protocol:
     network = evidence.network if "features" in metric.needs else None
     samples = evidence.samples
-    prepared = network.preparation(*samples.pictures.shape) if network else {"resize": "none", "colour": "as is"}
-    against = evidence.reference.pictures if "reference" in metric.needs else None
+    prepared = network.preparation(*samples.pictures.shape) if network else {}
+    for name_of, done in samples.pictures.treatment.items():
+        prepared[name_of] = f"{done}, then {prepared[name_of]}" if name_of in prepared else done
+    views = [getattr(evidence, need) for need in ("reference", "sources", "training") if need in metric.needs]
+    against = views[0].pictures if views else None
     return Protocol(
         metric=name,
         settings=metric.config.record(),

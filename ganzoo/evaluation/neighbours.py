@@ -14,12 +14,11 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
     A ball reaches from an example of (N, width) features to its k-th nearest neighbour in the same set.
     """
     real_radii, fake_radii = radii(real, k), radii(fake, k)
-    inside_real, inside_fake = [], torch.zeros(len(real), dtype=torch.bool)
-    for distances in _distances(fake, real):
-        start = sum(len(part) for part in inside_real)
-        inside_real.append((distances <= real_radii).any(1))
+    inside_real, inside_fake = 0, torch.zeros(len(real), dtype=torch.bool)
+    for start, distances in _distances(fake, real):
+        inside_real += int((distances <= real_radii).any(1).sum())
         inside_fake |= (distances <= fake_radii[start : start + len(distances), None]).any(0)
-    return float(torch.cat(inside_real).double().mean()), float(inside_fake.double().mean())
+    return inside_real / len(fake), float(inside_fake.double().mean())
 
 
 def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, float]:
@@ -29,7 +28,7 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     """
     real_radii = radii(real, k)
     inside, covered = 0, torch.zeros(len(real), dtype=torch.bool)
-    for distances in _distances(fake, real):
+    for _, distances in _distances(fake, real):
         within = distances < real_radii
         inside += int(within.sum())
         covered |= within.any(0)
@@ -38,11 +37,9 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
 
 def radii(points: Tensor, k: int) -> Tensor:
     """Distance from each of (N, width) points to its k-th nearest other point."""
-    found = []
-    for distances in _distances(points, points):
-        start = sum(len(part) for part in found)
-        rows = torch.arange(len(distances))
-        distances[rows, start + rows] = torch.inf  # a point is no neighbour of its own
+    found: list[Tensor] = []
+    for start, distances in _distances(points, points):
+        distances.diagonal(start).fill_(torch.inf)  # a point is no neighbour of its own
         found.append(distances.topk(k, 1, largest=False).values[:, -1])
     return torch.cat(found)
 
@@ -50,24 +47,22 @@ def radii(points: Tensor, k: int) -> Tensor:
 def nearest(queries: Tensor, points: Tensor, itself: bool = False) -> tuple[Tensor, Tensor]:
     """Distance and row of the nearest point for each query; `itself` leaves the same row out (both sets are one)."""
     found, rows = [], []
-    for distances in _distances(queries, points):
+    for start, distances in _distances(queries, points):
         if itself:
-            start = sum(len(part) for part in found)
-            own = torch.arange(len(distances))
-            distances[own, start + own] = torch.inf
+            distances.diagonal(start).fill_(torch.inf)
         least = distances.min(1)
         found.append(least.values)
         rows.append(least.indices)
     return torch.cat(found), torch.cat(rows)
 
 
-def _distances(queries: Tensor, points: Tensor) -> Iterator[Tensor]:
-    """Euclidean distances in rows of at most CHUNK queries; float64, since near neighbours cancel in float32."""
+def _distances(queries: Tensor, points: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Euclidean distances of at most CHUNK queries from row `start` on; float64, as near ones cancel in float32."""
     points = points.double()
     centre = points.mean(0)
     points = points - centre
     squares = points.square().sum(1)
-    for part in queries.split(CHUNK):
-        own = part.double() - centre
+    for start in range(0, len(queries), CHUNK):
+        own = queries[start : start + CHUNK].double() - centre
         squared = torch.addmm(squares, own, points.T, alpha=-2).add_(own.square().sum(1, keepdim=True))
-        yield squared.clamp_(min=0).sqrt_()
+        yield start, squared.clamp_(min=0).sqrt_()

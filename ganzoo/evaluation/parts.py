@@ -64,11 +64,15 @@ def features_for(labels: Sequence[str], size: int | None, channels: int | None) 
     return GENERAL
 
 
-def metrics_for(labels: Sequence[str], network: Features, reference: bool, training: bool) -> list[str]:
+def metrics_for(labels: Sequence[str], network: Features | None, reference: bool, training: bool) -> list[str]:
     """What is worth measuring of such samples."""
     chosen = list(SETS) if reference else []
     if labels:
-        chosen += [n for n in CLASSES if network.labels == tuple(labels) or n not in CLASSES[:2]] if reference else []
+        chosen += (
+            [n for n in CLASSES if (network and network.labels == tuple(labels)) or n not in CLASSES[:2]]
+            if reference
+            else []
+        )
     return [*chosen, *(OWN if training else OWN[1:])]
 
 

@@ -1,7 +1,7 @@
 """Sets of pictures to measure: in memory, sampled from a model, or files. All are 8-bit and delivered in batches."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -22,25 +22,40 @@ class Pictures:
     count: int
     label_names: tuple[str, ...] = ()
     labels: Tensor | None = None
+    treatment: Mapping[str, str] = {}  # what was done to the pictures before they came here, for the protocol
 
     def batches(self) -> Iterator[Tensor]:
         """The images in order, a few hundred at a time."""
         raise NotImplementedError
 
+    def each(self) -> Iterator[Tensor]:
+        """The images one by one, (C, H, W); they may differ in size where `batches` can't give them."""
+        for batch in self.batches():
+            yield from batch
+
+    @property
+    def keys(self) -> list[str]:
+        """What pairs a picture with one of another set."""
+        return [str(i) for i in range(self.count)]
+
+    def require_alike(self) -> None:
+        """Raise GanzooError unless all pictures have one size."""
+
     @cached_property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
-        channels, height, width = next(self.batches()).shape[1:]
+        channels, height, width = next(self.each()).shape
         return channels, height, width
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of shape, pixels and labels."""
-        digest = hashlib.sha256(repr((self.count, *self.shape)).encode())
-        for batch in self.batches():
-            digest.update(batch.contiguous().numpy())
+        """The hash of shapes, pixels and labels."""
+        digest = hashlib.sha256(str(self.count).encode())
+        for image in self.each():
+            digest.update(repr(tuple(image.shape)).encode())
+            digest.update(image.numpy().tobytes())
         if self.labels is not None:
-            digest.update(self.labels.numpy())
+            digest.update(self.labels.numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -56,7 +71,7 @@ class Held(Pictures):
         self.count = len(images)
 
     def batches(self) -> Iterator[Tensor]:
-        yield from self.images.split(BATCH)
+        yield from torch.split(self.images, BATCH)
 
 
 class Sampled(Pictures):

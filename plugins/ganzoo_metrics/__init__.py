@@ -22,7 +22,21 @@ def ganzoo_metrics():
         "coverage": "Coverage",
         "class-coverage": "ClassCoverage",
     }
-    labels = {"label-accuracy": "LabelAccuracy", "classifier-accuracy": "ClassifierAccuracy"}
+    labels = {
+        "label-accuracy": "LabelAccuracy",
+        "classifier-accuracy": "ClassifierAccuracy",
+        "inception-score": "InceptionScore",
+        "classification-accuracy-score": "ClassificationAccuracyScore",
+    }
+    restoration = {
+        "psnr": "PSNR",
+        "ssim": "SSIM",
+        "ms-ssim": "MSSSIM",
+        "lpips": "LPIPS",
+        "patch-kernel-distance": "PatchKernelDistance",
+        "spectrum-distance": "SpectrumDistance",
+    }
+    translation = {"content": "Content", "identity": "Identity"}
     copies = {"copies": "Copies", "duplicates": "Duplicates"}
-    homes = {"sets": sets, "labels": labels, "copies": copies}
+    homes = {"sets": sets, "labels": labels, "copies": copies, "restoration": restoration, "translation": translation}
     return {name: f"ganzoo_metrics.{home}:{target}" for home, names in homes.items() for name, target in names.items()}
