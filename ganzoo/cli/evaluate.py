@@ -130,5 +130,5 @@ def _gate(name: str, report: Any) -> None:
 
     verdict = gates.judge(gates.family(api.load(name)), report)
     console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
-    for check in verdict.checks:
+    for check in [*verdict.checks, *verdict.bars]:
         console.print(f"  {'[green]ok[/]    ' if check.passed else '[red]missed[/]'} {check}", highlight=False)

@@ -46,7 +46,12 @@ def record(folder: Path, report: Report, verdict: gates.Verdict) -> None:
     about = ("title", "values", "higher_is_better", "per_class", "details")
     config["measured"] = {
         "by": COMMAND,
-        "gate": {"family": verdict.family, "passed": verdict.passed, "missed": verdict.reasons},
+        "gate": {
+            "family": verdict.family,
+            "passed": verdict.passed,
+            "missed": verdict.reasons,
+            "below the bar": [str(bar) for bar in verdict.bars if not bar.passed],
+        },
         "details": {m: found.model_dump(mode="json", include=set(about)) for m, found in report.measurements.items()},
     }
     config["measured"]["seal"] = seal(config)
@@ -91,7 +96,7 @@ def main() -> int:
         verdict = measure(name)
         failed += not verdict.passed
         print(f"{name}: {'passed' if verdict.passed else 'FAILED'} the gate of {verdict.family} models")
-        for reason in verdict.reasons:
+        for reason in [*verdict.reasons, *(str(bar) for bar in verdict.bars if not bar.passed)]:
             print(f"  {reason}")
     return 3 if failed else 0
 

@@ -44,6 +44,7 @@ class Verdict:
     family: str
     checks: list[Check]
     notes: list[str] = field(default_factory=list)
+    bars: list[Check] = field(default_factory=list)  # beyond the gate: what the models that ship with ganzoo reach
 
     @property
     def passed(self) -> bool:
@@ -75,7 +76,7 @@ def judge(kind: str, report: Report) -> Verdict:
 
 
 def conditional(report: Report) -> Verdict:
-    """Right labels, every class of them, varied within each class, near the real pictures; no copies.
+    """Right labels, every class of them, varied within each class; no copies.
 
     Label accuracy alone is passed by one picture a class, coverage of the set by a model that is blind to its labels.
     """
@@ -86,7 +87,7 @@ def conditional(report: Report) -> Verdict:
         Check(f"label accuracy of class {_worst(accuracy)!r}", min(accuracy.per_class.values()), 0.965),
         Check(f"coverage of class {_worst(coverage)!r}", min(coverage.per_class.values()), 0.6),
     ]
-    return Verdict("conditional", checks + _like_real(report) + _memorisation(report))
+    return Verdict("conditional", checks + _memorisation(report), bars=_like_real(report))
 
 
 def unconditional(report: Report) -> Verdict:

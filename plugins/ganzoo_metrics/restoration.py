@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch.nn.functional import mse_loss
+from torch.nn.functional import avg_pool2d, conv2d, mse_loss
 
 from ganzoo import GanzooError, Metric, Result, Settings
 from ganzoo.evaluation.kernel import kernel_distance, standardised
@@ -64,22 +64,45 @@ class PSNR(Paired):
 
 
 class SSIM(Paired):
-    """Structural similarity (Wang et al., 2004), Gaussian window of 11 pixels, by torchmetrics."""
+    """Structural similarity (Wang et al., 2004): Gaussian window of 11 pixels, where it lies within the picture.
 
-    title, ideal, least_side, function = "SSIM", 1.0, 11, "structural_similarity_index_measure"
+    Our own, since torchmetrics (1.9) averages over mirrored borders too, which moves the third digit and more.
+    """
+
+    title, ideal, least_side = "SSIM", 1.0, 11
 
     def score(self, image, original):
-        try:
-            module = with_torchvision("torchmetrics.functional.image")
-        except ImportError:
-            raise GanzooError("SSIM needs torchmetrics; pip install torch-ganzoo[restoration]") from None
-        return getattr(module, self.function)(image.double(), original.double(), data_range=1.0).item()
+        luminance, contrast = _ssim_terms(image.double(), original.double())
+        return (luminance * contrast).mean().item()
 
 
 class MSSSIM(SSIM):
-    """Structural similarity over five scales (Wang et al., 2003), by torchmetrics."""
+    """Structural similarity over five scales (Wang et al., 2003)."""
 
-    title, least_side, function = "MS-SSIM", 176, "multiscale_structural_similarity_index_measure"
+    title, least_side = "MS-SSIM", 176
+    exponents = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+    def score(self, image, original):
+        x, y, product = image.double(), original.double(), 1.0
+        for i, exponent in enumerate(self.exponents):
+            luminance, contrast = _ssim_terms(x, y)
+            last = i == len(self.exponents) - 1
+            term = (luminance * contrast if last else contrast).mean((2, 3)).clamp(min=0)
+            product = product * term**exponent
+            x, y = avg_pool2d(x, 2), avg_pool2d(y, 2)
+        return product.mean().item()
+
+
+def _ssim_terms(x, y):
+    """Luminance, and contrast with structure, at each place of the window, for images in [0, 1]."""
+    window = (-((torch.arange(-5, 6).double() / 1.5) ** 2) / 2).exp()
+    window = window / window.sum()
+    kernel = (window[:, None] * window).expand(x.shape[1], 1, 11, 11)
+    mean_x, mean_y, xx, yy, xy = (conv2d(z, kernel, groups=x.shape[1]) for z in (x, y, x * x, y * y, x * y))
+    variances, covariance = xx - mean_x**2 + yy - mean_y**2, xy - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    return luminance, (2 * covariance + c2) / (variances + c2)
 
 
 class LPIPS(Paired):
@@ -171,7 +194,9 @@ def radial_spectrum(image, bins):
     """log10 of the power in each ring of frequencies, (bins,), of an image (C, H, W) in [0, 1]."""
     grey = (luma(image) if len(image) == 3 else image)[0].double()
     height, width = grey.shape
-    window = torch.hann_window(height).double()[:, None] * torch.hann_window(width).double()
+    window = (
+        torch.hann_window(height, periodic=False).double()[:, None] * torch.hann_window(width, periodic=False).double()
+    )
     power = torch.fft.fft2((grey - grey.mean()) * window).abs().square() / window.square().sum()
     radius = (torch.fft.fftfreq(height)[:, None].square() + torch.fft.fftfreq(width).square()).sqrt()
     ring = (radius / 0.5 * bins).long().flatten()
