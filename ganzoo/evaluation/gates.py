@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation.measure import Report, evaluate_model
+from ganzoo.evaluation.measure import COUNT, Report, evaluate_model
 from ganzoo.metric import Measurement
 from ganzoo.model import Model
 
@@ -142,10 +142,10 @@ def _worst(measurement: Measurement) -> str:
     return min(measurement.per_class, key=lambda name: measurement.per_class[name])
 
 
-def gate(folder: Path) -> list[str]:
+def gate(folder: Path, count: int = COUNT) -> list[str]:
     """Why a model folder must not be published: nothing when it passes. Measures its weights now."""
     model = Model.read(folder)
     kind = family(model)
     if model.task != "generate":
         return [f"models of the family {kind} can't be measured from their folder alone yet"]
-    return judge(kind, evaluate_model(model, MEASURED[kind], seeds=(0,))).reasons
+    return judge(kind, evaluate_model(model, MEASURED[kind], seeds=(0,), count=count)).reasons

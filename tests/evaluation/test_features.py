@@ -123,5 +123,5 @@ def test_weights_come_by_https_and_their_absence_is_one_sentence(tmp_path, monke
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
     with pytest.raises(GanzooError, match="by https alone"):
         parts.features("dinov2,url=http://example.com/weights.pth")
-    with pytest.raises(GanzooError, match="can't be fetched .* go online"):
+    with pytest.raises(GanzooError, match=r"can't be fetched .* go online"):
         parts.features("dinov2,url=http://127.0.0.1:9/weights.pth")
