@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganzoo.errors import GanzooError
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 
@@ -50,13 +51,16 @@ def _listed(name: str, trained: bool, has_recipe: bool) -> Listed:
     from ganzoo.files import from_json
 
     kind = "recipe" if has_recipe else "model"
-    plugin = str(registry().entry(kind, name).plugin)
+    plugin = "?"
     try:  # only the head is needed, and one bad file must not hide the others
-        target = registry().get(kind, name)
+        entry = registry().entry(kind, name)
+        plugin, target = str(entry.plugin), entry.target
         content = target.read_text() if has_recipe else (target / "config.json").read_text()
         about = tomllib.loads(content) if has_recipe else from_json(content)
-        return Listed(name, about.get("task", "generate"), about.get("summary", ""), trained, has_recipe, plugin)
-    except (OSError, ValueError, AttributeError) as error:
+        return Listed(
+            name, str(about.get("task", "generate")), str(about.get("summary", "")), trained, has_recipe, plugin
+        )
+    except (GanzooError, OSError, ValueError, AttributeError) as error:
         return Listed(name, "?", f"can't be read: {error}", trained, has_recipe, plugin)
 
 
@@ -67,7 +71,6 @@ def recipe(source: str | Path | Mapping[str, Any]) -> Recipe:
 
 def build(name: str, *, network: str | None = None, **settings: Any) -> "nn.Module":
     """An untrained network of an architecture: `build("dcgan", size=64, channels=3)` gives its published one."""
-    from ganzoo.errors import GanzooError
     from ganzoo.recipes import Part
     from ganzoo.resolve import architecture_of
 

@@ -49,7 +49,7 @@ def render(config: Mapping[str, Any]) -> str:
     body = TEMPLATE.format(
         name=config["name"],
         summary=escape(config.get("summary", "")),
-        example='16, label="' + escape(spec["labels"][0]) + '"' if "label" in conditions else "16",
+        example=f"16, label={_literal(spec['labels'][0])}" if "label" in conditions else "16",
         command=f"ganzoo train {config['name']} --out RUN",
         trained=f"{trained.get('images', 0):,} images in {trained.get('steps', 0):,} steps, "
         f"{trained.get('seconds', 0):,} s on {escape(str(trained.get('machine', 'an unknown machine')))}.",
@@ -57,6 +57,11 @@ def render(config: Mapping[str, Any]) -> str:
         attribution=escape(spec.get("attribution", "")),
     )
     return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n{body}"
+
+
+def _literal(text: str) -> str:
+    plain = text.isprintable() and not set(text) & set('"\\')
+    return f'"{text}"' if plain else repr(text)
 
 
 def escape(text: str) -> str:

@@ -14,10 +14,11 @@ STAGING = ".staging-"
 
 
 @contextlib.contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path, replace: bool = False) -> Iterator[Path]:
     """A new folder that becomes `target` when the block ends well, and vanishes when it doesn't.
 
-    Everything is on the disk before the rename, so after a crash `target` is complete or absent.
+    Everything is on the disk before the rename, so after a crash `target` is complete or absent. With `replace` an
+    older folder stays in its place until then.
     """
     staging = target.parent / f"{STAGING}{target.name}-{uuid.uuid4().hex[:8]}"
     staging.mkdir(parents=True)
@@ -26,11 +27,22 @@ def staged(target: Path) -> Iterator[Path]:
         for item in sorted(staging.rglob("*"), reverse=True):
             sync(item)
         sync(staging)
-        staging.rename(target)
+        _swap(staging, target) if replace and target.exists() else staging.rename(target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     sync(target.parent)
+
+
+def _swap(new: Path, target: Path) -> None:
+    old = target.parent / f"{STAGING}{target.name}-{uuid.uuid4().hex[:8]}.old"
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:

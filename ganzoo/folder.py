@@ -4,19 +4,19 @@ Its files are `README.md`, `config.json`, `model.safetensors` and `samples.png`,
 """
 
 import math
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import ConfigDict, Field, ValidationError
-from safetensors.torch import load_file, save_file
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ganzoo.dataset import Spec
 from ganzoo.errors import ModelError
-from ganzoo.files import from_json, sha256, staged, sync, to_json
+from ganzoo.files import from_json, sha256, staged, to_json
 from ganzoo.recipes import NAME, Part
 from ganzoo.settings import Settings, mistakes
 
@@ -40,6 +40,20 @@ class ModelConfig(Settings):
     spec: Spec
     recipe: dict[str, Any]
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        architecture, data = self.recipe.get("architecture"), self.recipe.get("data", {})
+        if not isinstance(architecture, dict):
+            raise ValueError("recipe.architecture: this table is needed")
+        conditions = data.get("conditions", []) if isinstance(data, dict) else None
+        if not isinstance(conditions, list) or not all(isinstance(name, str) for name in conditions):
+            raise ValueError("recipe.data.conditions: this must be a list of names")
+        try:
+            Part.read(architecture)
+        except ValueError as error:
+            raise ValueError("\n".join(mistakes(error, "recipe.architecture"))) from None
+        return self
+
     @property
     def architecture(self) -> Part:
         return Part.read(self.recipe["architecture"])
@@ -61,23 +75,33 @@ def write(
     force: bool = False,
 ) -> None:
     """Write a model folder: `config` completed by the weights' hash and size, `networks` cast to its dtype."""
-    if target.exists() and not force:
-        raise ModelError(f"{str(target)!r} exists; choose another folder, or overwrite it with force")
+    if target.exists():
+        _replaceable(target, force)
     dtype = DTYPES[config["dtype"]][1]
     tensors = {
         f"{n}.{key}": _cast(value, dtype) for n, net in networks.items() for key, value in net.state_dict().items()
     }
-    with staged(target.with_name(target.name + ".new") if target.exists() else target) as staging:
-        weights = staging / "model.safetensors"
-        save_file(tensors, weights)
-        about = {"sha256": sha256(weights), "size": weights.stat().st_size}
-        (staging / "config.json").write_text(to_json({**config, "networks": list(networks), "weights": about}))
-        for name, content in files.items():
-            (staging / name).write_bytes(content)
-    if target.with_name(target.name + ".new").exists():
-        shutil.rmtree(target)
-        target.with_name(target.name + ".new").rename(target)
-        sync(target.parent)
+    try:
+        with staged(target, replace=force) as staging:
+            weights = staging / "model.safetensors"
+            weights.write_bytes(save(tensors))
+            about = {"sha256": sha256(weights), "size": weights.stat().st_size}
+            (staging / "config.json").write_text(to_json({**config, "networks": list(networks), "weights": about}))
+            for name, content in files.items():
+                (staging / name).write_bytes(content)
+    except OSError as error:
+        raise ModelError(f"{str(target)!r} can't be written: {error.strerror or error}") from None
+
+
+def _replaceable(target: Path, force: bool) -> None:
+    if not force:
+        raise ModelError(f"{str(target)!r} exists; choose another folder, or overwrite it with force")
+    foreign = [item.name for item in target.iterdir() if item.name not in FILES] if target.is_dir() else [target.name]
+    if foreign or target.is_symlink():  # replacing a model must not delete anything else
+        raise ModelError(
+            f"{str(target)!r} is no model folder that can be replaced ({', '.join(sorted(foreign)[:5]) or 'a link'}); "
+            "choose another"
+        )
 
 
 def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
@@ -92,10 +116,7 @@ def read_config(folder: Path) -> ModelConfig:
         raise ModelError(f"there is no model folder {str(folder)!r}")
     try:
         content = _regular(path, MAX_CONFIG).read_bytes()
-        config = ModelConfig.read(from_json(content.decode()))
-        if not isinstance(config.recipe.get("architecture"), dict):
-            raise ValueError("recipe.architecture: this table is needed")
-        return config
+        return ModelConfig.read(from_json(content.decode()))
     except ModelError:
         raise
     except (OSError, ValidationError, ValueError, TypeError) as error:
@@ -104,7 +125,10 @@ def read_config(folder: Path) -> ModelConfig:
 
 def load_weights(folder: Path, config: ModelConfig, networks: Mapping[str, nn.Module]) -> None:
     """Load the weights into networks that were built normally, strictly, widened to the networks' dtype."""
-    tensors = load_file(folder / "model.safetensors")
+    try:
+        tensors = load_file(folder / "model.safetensors")
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{str(folder / 'model.safetensors')!r} can't be read: {error}") from None
     for name, network in networks.items():
         own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
         network.load_state_dict(own, strict=True)
@@ -151,7 +175,7 @@ def _header(path: Path) -> dict[str, tuple[list[int], str]]:
             if len(table) > MAX_TENSORS:
                 raise ModelError(f"{str(path)!r} has {len(table)} tensors; at most {MAX_TENSORS} are read")
             return {str(k): ([int(n) for n in v["shape"]], str(v["dtype"])) for k, v in table.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ModelError(f"{str(path)!r} is no safetensors file: {error}") from None
 
 

@@ -1,7 +1,7 @@
 """A trained network with its recipe, ready to use."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo import folder as model_folder
+from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
+from ganzoo.devices import device_of
 from ganzoo.errors import ModelError, RecipeError
 from ganzoo.folder import ModelConfig
 from ganzoo.images import grid
@@ -34,11 +36,15 @@ class Model:
     @classmethod
     def read(cls, folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> "Model":
         """The model in a folder. Nothing that the folder names is imported; raises ModelError."""
+        target = device_of(device)
         config = model_folder.read_config(folder)
         try:
             architecture = architecture_of(config.architecture)
         except RecipeError as error:
             raise ModelError(f"{str(folder)!r} can't be built: {'; '.join(error.mistakes)}") from None
+        wrong = list(_disagreements(config, architecture))
+        if wrong:
+            raise ModelError(f"the config of {str(folder)!r} contradicts itself: {'; '.join(wrong)}")
         if not set(config.networks) <= set(architecture.networks):
             raise ModelError(f"{str(folder)!r} holds networks that its architecture doesn't build: {config.networks}")
         with torch.device("meta"):
@@ -48,7 +54,7 @@ class Model:
         model_folder.load_weights(folder, config, networks)
         model = cls(config, networks, architecture.image_range)
         model.source = folder
-        return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype)
+        return model.to(target, dtype)
 
     @property
     def network(self) -> nn.Module:
@@ -106,7 +112,8 @@ class Model:
         """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads."""
         keep = ("README.md", "samples.png")
         source = self.source
-        files = {n: (source / n).read_bytes() for n in keep if source is not None and (source / n).is_file()}
+        there = [source / name for name in keep] if source is not None else []
+        files = {path.name: path.read_bytes() for path in there if path.is_file() and not path.is_symlink()}
         model_folder.write(Path(folder), self.config.tables(), self.networks, files, force)
 
     @torch.inference_mode()
@@ -131,8 +138,9 @@ class Model:
         count = _whole("count", count, 1, MOST)
         batch_size = _whole("batch_size", batch_size, 1, MOST)
         given = self._conditions(count, conditions)
-        if latents is not None and len(latents) != count:
-            raise ModelError(f"{len(latents)} latents were given for {count} images")
+        if latents is not None:
+            self._check_latents(count, latents)
+        target = device_of(device)
         seed = random.getrandbits(48) if seed is None else _whole("seed", seed, 0, 2**53 - 1)
         like = next(self.network.parameters())
         images = []
@@ -141,7 +149,7 @@ class Model:
             z = self.latents(seed, start, stop) if latents is None else latents[start:stop]
             parts = (c[start:stop].to(like.device) for c in given)
             made = self.network.sample(z.to(like), *parts)  # type: ignore[operator]
-            images.append(self._unit(made).to(device))
+            images.append(self._unit(made).to(target))
         return torch.cat(images)
 
     def sheet(self, columns: int = 10, *, seed: int = 0) -> Image.Image:
@@ -156,9 +164,17 @@ class Model:
         """Latents of the images `start` to `stop` of a seed: each from a generator of its own, on the CPU."""
         draws = []
         for i in range(start, stop):
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + i)
+            generator = torch.Generator().manual_seed((seed * 1_000_003 + i) % 2**63)
             draws.append(self.network.latent(1, generator=generator))  # type: ignore[operator]
         return torch.cat(draws)
+
+    def _check_latents(self, count: int, latents: Tensor) -> None:
+        like = self.latents(0, 0, 1)
+        if not isinstance(latents, Tensor) or not latents.is_floating_point():
+            raise ModelError(f"latents must be a tensor of floats, not {type(latents).__name__}")
+        if latents.shape != (count, *like.shape[1:]):
+            given, wanted = tuple(latents.shape), (count, *like.shape[1:])
+            raise ModelError(f"latents of shape {given} were given for {count} images; they must have shape {wanted}")
 
     def _unit(self, images: Tensor) -> Tensor:
         low, high = self.image_range
@@ -174,7 +190,7 @@ class Model:
     def _labels(self, count: int, given: Any) -> Tensor:
         if given is None:
             return torch.arange(count) % len(self.labels)
-        if isinstance(given, Tensor):
+        if hasattr(given, "tolist"):  # a tensor, or numpy's
             given = given.tolist()
         if isinstance(given, str | int | bool) or not isinstance(given, Sequence):
             return torch.full((count,), self._label(given))
@@ -189,6 +205,17 @@ class Model:
             return label
         shown = ", ".join(self.labels[:12]) + (", ..." if len(self.labels) > 12 else "")
         raise ModelError(f"model {self.name!r} has no label {label!r}; its {len(self.labels)} labels are {shown}")
+
+
+def _disagreements(config: ModelConfig, architecture: Architecture) -> Iterator[str]:
+    if config.conditions != architecture.conditions:
+        yield f"its conditions are {config.conditions}, and its architecture's {architecture.conditions}"
+    if "label" in config.conditions and not config.spec.labels:
+        yield "it is conditioned on labels and names none"
+    facts = config.spec.facts()
+    for name in facts if config.conditions else facts.keys() - {"classes"}:
+        if getattr(architecture.config, name, facts[name]) != facts[name]:
+            yield f"spec.{name} is {facts[name]}, and recipe.architecture.{name} {getattr(architecture.config, name)}"
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> int:

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+Logits = Tensor | Sequence[Tensor]
 
-def squared_gradient_norms(logits: Sequence[Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+
+def squared_gradient_norms(logits: Sequence[Logits], inputs: Sequence[Tensor]) -> list[Tensor]:
     """For each input the squared norm per example of d(sum of logits)/d(input), (N,), differentiable again.
 
-    One backward pass serves several inputs. Gradients are widened to float32 before they are squared.
+    One backward pass serves several inputs; logits of several scales are summed. Gradients are widened to float32
+    before they are squared.
     """
-    totals = [logit.sum() for logit in logits]
+    totals = [_total(logit) for logit in logits]
     gradients = torch.autograd.grad(totals, list(inputs), create_graph=True)
     return [_wide(gradient).flatten(1).square().sum(1) for gradient in gradients]
 
@@ -33,6 +36,10 @@ def interpolate(real: Tensor, fake: Tensor) -> Tensor:
     """A point between each real and its fake, one uniform draw per example, not per pixel."""
     draw = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
     return torch.lerp(real, fake.detach().to(real.dtype), draw)
+
+
+def _total(logits: Logits) -> Tensor:
+    return logits.sum() if isinstance(logits, Tensor) else torch.stack([scale.sum() for scale in logits]).sum()
 
 
 def _wide(gradient: Tensor) -> Tensor:

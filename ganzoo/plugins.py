@@ -32,6 +32,14 @@ class Plugin:
     def first_party(self) -> bool:
         return self.distribution == FIRST_PARTY
 
+    def fail(self, what: str, error: BaseException) -> None:
+        """Remember why it is skipped, and warn; with `GANZOO_STRICT=1` raise PluginError."""
+        self.error = " ".join(what.split())
+        message = f"plugin {self.name!r} of {self} is skipped: {self.error}"
+        if os.environ.get("GANZOO_STRICT") == "1":
+            raise PluginError(message) from error
+        warnings.warn(message, stacklevel=3)
+
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}"
 
@@ -74,9 +82,5 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
     except BaseException as error:  # SystemExit at import too: one bad package must not end the program
         if module is not None and manager.is_registered(module):
             manager.unregister(module)  # pluggy leaves a failed plugin half registered
-        plugin.error = f"{type(error).__name__}: {error}".splitlines()[0]
-        message = f"plugin {point.name!r} of {plugin} is skipped: {plugin.error}"
-        if os.environ.get("GANZOO_STRICT") == "1":
-            raise PluginError(message) from error
-        warnings.warn(message, stacklevel=2)
+        plugin.fail(f"{type(error).__name__}: {error}", error)
     return plugin

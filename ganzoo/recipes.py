@@ -26,6 +26,11 @@ class Part(Settings):
     def settings(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
 
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Check a part's name; a `version` among its settings is the component's."""
+        return cls.checked(data)
+
 
 class Data(Part):
     conditions: tuple[str, ...] = Field((), max_length=8, description="columns that the networks are conditioned on")
@@ -55,10 +60,13 @@ class Optimizer(Settings):
         for name, table in self.overrides.items():
             if not isinstance(table, dict):
                 raise ValueError(f"{name}: there is no such setting")
-            nested = [key for key in table if key not in Optimizer.model_fields]
-            if nested:
-                raise ValueError(f"{name}.{nested[0]}: there is no such setting")
-            self.of(name)
+            lines = [f"{name}.{key}: there is no such setting" for key in table if key not in Optimizer.model_fields]
+            try:
+                self.of(name)
+            except ValueError as error:  # with a place of its own for each mistake
+                lines += [line for line in mistakes(error, name) if line not in lines]
+            if lines:
+                raise ValueError("\n".join(lines))
         return self
 
     @property
@@ -80,6 +88,20 @@ class Ema(Settings):
     )
 
 
+class Measure(Settings):
+    """What to measure while training goes on; the best checkpoint by it is kept."""
+
+    metrics: tuple[str, ...] = Field(min_length=1, max_length=32, description="NAME or NAME,SETTING=VALUE")
+    every: int = Field(ge=1, description="images between two measurements; the end is measured too")
+    count: int = Field(1_000, ge=2, le=1_000_000, description="samples of one measurement")
+    features: str | None = Field(None, max_length=200, description="feature network; what suits the data by default")
+
+    @property
+    def best(self) -> str:
+        """The metric that decides which checkpoint is the best: the first."""
+        return self.metrics[0]
+
+
 class Training(Settings):
     images: int = Field(ge=1, description="budget: real images consumed, all draws counted")
     batch_size: int = Field(64, ge=1, le=1_000_000, description="global: over all processes and micro-batches")
@@ -94,6 +116,7 @@ class Training(Settings):
     log_every: int = Field(2_000, ge=1, description="images between two lines of the log")
     sample_every: int = Field(100_000, ge=1, description="images between two sample grids")
     checkpoint_every: int = Field(100_000, ge=1, description="images between two checkpoints")
+    measure: Measure | None = None
     keep: int = Field(2, ge=1, le=1000, description="checkpoints kept")
 
     @model_validator(mode="after")
@@ -104,7 +127,7 @@ class Training(Settings):
 
 
 # what may change when a run goes on: how long, how often, how much is kept
-FREE = ("images", "log_every", "sample_every", "checkpoint_every", "keep")
+FREE = ("images", "log_every", "sample_every", "checkpoint_every", "measure", "keep")
 
 
 class Recipe(Settings):
@@ -192,18 +215,16 @@ def component_mistakes(tables: Mapping[str, Any]) -> list[str]:
     wrong: list[str] = []
     for place in PARTS:
         table = tables.get(place)
-        if isinstance(table, Mapping) and isinstance(table.get("name"), str):
+        if isinstance(table, Mapping) and isinstance(table.get("name"), str) and 0 < len(table["name"]) <= 96:
             settings = {k: v for k, v in table.items() if k not in ("name", *(["conditions"] * (place == "data")))}
-            configure(place, Part(name=table["name"]), settings, wrong, known=False)
+            configure(place, table["name"], settings, wrong, known=False)
     return wrong
 
 
-def configure(
-    place: str, part: Part, settings: dict[str, Any], wrong: list[str], known: bool = True
-) -> tuple[Any, Any]:
+def configure(place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True) -> tuple[Any, Any]:
     """The class and checked settings of a part, or two None and lines added to `wrong`."""
     try:
-        component = registry().get(PARTS[place], part.name)
+        component = registry().get(PARTS[place], name)
         return component, component.Config.read(settings)
     except GanzooError as error:
         wrong.append(f"{place}.name: {error}")

@@ -3,7 +3,6 @@
 import difflib
 import functools
 import importlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -50,11 +49,9 @@ class Registry:
             if implementation is None:
                 continue
             try:
-                contributed = dict(implementation())
-            except Exception as error:
-                if os.environ.get("GANZOO_STRICT") == "1":
-                    raise PluginError(f"{hook} of {plugin} failed: {error}") from error
-                plugin.error = f"{hook}: {type(error).__name__}: {error}"
+                contributed = _contributions(implementation())
+            except (Exception, SystemExit) as error:
+                plugin.fail(f"{hook}: {type(error).__name__}: {error}", error)
                 continue
             for name, target in contributed.items():
                 entries = self._entries.setdefault((kind, name), [])
@@ -88,7 +85,7 @@ class Registry:
             return entry.target
         try:
             component = import_string(entry.target)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{kind} {name!r} of {entry.plugin} could not be imported: {type(error).__name__}: {error}"
             ) from error
@@ -117,6 +114,14 @@ def listing(names: Iterable[str], most: int = 30) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "none") + more
+
+
+def _contributions(given: Any) -> dict[str, Any]:
+    table = dict(given)
+    for name, target in table.items():
+        if not isinstance(name, str) or target is None:
+            raise TypeError(f"{name!r}: {target!r} is no name with its target")
+    return table
 
 
 def import_string(target: str) -> Any:

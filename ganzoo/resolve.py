@@ -44,7 +44,7 @@ def resolve(recipe: Recipe) -> Parts:
     for place in ("data", "loss", "strategy"):
         part: Part | None = getattr(recipe, place)
         if part is not None:
-            classes[place], configs[place] = configure(place, part, part.settings, wrong)
+            classes[place], configs[place] = configure(place, part.name, part.settings, wrong)
     dataset = None
     if configs["data"] is not None:
         try:
@@ -59,25 +59,21 @@ def resolve(recipe: Recipe) -> Parts:
         facts.pop("classes", None)
     _fill(recipe.architecture, settings, facts, recipe.data.name, wrong)
     classes["architecture"], configs["architecture"] = configure(
-        "architecture", recipe.architecture, settings, wrong, known=dataset is not None and not lacking
+        "architecture", recipe.architecture.name, settings, wrong, known=dataset is not None and not lacking
     )
-    if wrong:
+    loss = classes["loss"](configs["loss"]) if configs.get("loss") is not None else None
+    architecture = classes["architecture"](configs["architecture"]) if configs["architecture"] is not None else None
+    strategy = classes["strategy"](configs["strategy"], loss) if configs["strategy"] is not None else None
+    wrong += _disagreements(recipe, dataset, architecture, strategy)
+    if wrong or dataset is None or architecture is None or strategy is None:
         raise RecipeError(recipe.name, wrong)
-    assert dataset is not None
-    loss = classes["loss"](configs["loss"]) if recipe.loss else None
-    architecture = classes["architecture"](configs["architecture"])
-    strategy = classes["strategy"](configs["strategy"], loss)
-    parts = Parts(_filled(recipe, configs), dataset.spec, dataset, architecture, loss, strategy)
-    wrong = list(_disagreements(parts))
-    if wrong:
-        raise RecipeError(recipe.name, wrong)
-    return parts
+    return Parts(_filled(recipe, configs), dataset.spec, dataset, architecture, loss, strategy)
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
     """The recipe's data alone."""
     wrong: list[str] = []
-    component, config = configure("data", recipe.data, recipe.data.settings, wrong)
+    component, config = configure("data", recipe.data.name, recipe.data.settings, wrong)
     if wrong:
         raise RecipeError(recipe.name, wrong)
     dataset: Dataset = component(config)
@@ -96,7 +92,7 @@ def on_folder(recipe: Recipe, folder: str | Path) -> Recipe:
 def architecture_of(part: Part) -> Architecture:
     """The architecture of a recorded recipe: all that loading a model needs."""
     wrong: list[str] = []
-    component, config = configure("architecture", part, part.settings, wrong)
+    component, config = configure("architecture", part.name, part.settings, wrong)
     if wrong:
         raise RecipeError(part.name, wrong)
     architecture: Architecture = component(config)
@@ -125,21 +121,34 @@ def _lacks(recipe: Recipe, column: str, dataset: Dataset) -> str:
     return f"data: {recipe.data.name!r} has no {column!r}, which this recipe needs: {dataset.without(column)}"
 
 
-def _disagreements(parts: Parts) -> list[str]:
-    recipe, architecture, strategy = parts.recipe, parts.architecture, parts.strategy
-    name, built = recipe.architecture.name, ", ".join(architecture.networks)
-    wrong = [
-        f"strategy: {recipe.strategy.name!r} trains a network {network!r} that architecture {name!r} doesn't build "
-        f"(it builds {built})"
-        for network in strategy.networks
-        if network not in architecture.networks
-    ]
-    columns = parts.dataset.columns
-    wrong += [_lacks(recipe, column, parts.dataset) for column in strategy.inputs if column not in columns]
-    if recipe.data.conditions != architecture.conditions:
+def _disagreements(
+    recipe: Recipe, dataset: Dataset | None, architecture: Architecture | None, strategy: Strategy | None
+) -> list[str]:
+    """What the parts say of each other, as far as they could be made."""
+    wrong: list[str] = []
+    if strategy is not None and architecture is not None:
+        name, built = recipe.architecture.name, ", ".join(architecture.networks)
+        wrong += [
+            f"strategy: {recipe.strategy.name!r} trains a network {network!r} that architecture {name!r} doesn't build "
+            f"(it builds {built})"
+            for network in strategy.networks
+            if network not in architecture.networks
+        ]
+    if strategy is not None and dataset is not None:
+        wrong += [_lacks(recipe, column, dataset) for column in strategy.inputs if column not in dataset.columns]
+    if architecture is not None and recipe.data.conditions != architecture.conditions:
         wanted = ", ".join(architecture.conditions) or "none"
         given = ", ".join(recipe.data.conditions) or "none"
-        wrong.append(f"data.conditions: {given}, but architecture {name!r} is conditioned on {wanted}")
+        wrong.append(
+            f"data.conditions: {given}, but architecture {recipe.architecture.name!r} is conditioned on {wanted}"
+        )
+    if strategy is not None:
+        wrong += _strategy_mistakes(recipe, strategy)
+    return wrong
+
+
+def _strategy_mistakes(recipe: Recipe, strategy: Strategy) -> list[str]:
+    wrong = []
     if recipe.loss is None and type(strategy).needs_loss:
         losses = ", ".join(registry().names("loss"))
         wrong.append(f"loss: strategy {recipe.strategy.name!r} needs one; there are: {losses}")

@@ -59,17 +59,27 @@ class Run:
     def _record(self) -> dict[str, Any]:
         try:
             record: dict[str, Any] = from_json((self.folder / "recipe.json").read_text())
+            if not (isinstance(record, dict) and all(isinstance(record.get(k), dict) for k in ("recipe", "spec"))):
+                raise ValueError("it needs a recipe and a spec")
             return record
         except (OSError, ValueError) as error:
             raise RunError(f"{str(self.folder)!r} is no run folder: its recipe.json can't be read ({error})") from None
+
+    def check_place(self) -> None:
+        """Refuse a folder that holds a person's other files: a run writes there, and --restart deletes."""
+        if self.exists or not self.folder.is_dir():
+            return
+        own = (".lock", ".recipe.json", "checkpoints", "samples", "exports")
+        other = [i.name for i in self.folder.iterdir() if i.name not in own or (i.is_dir() and any(i.iterdir()))]
+        if other:
+            names = ", ".join(sorted(other)[:5])
+            raise RunError(f"{str(self.folder)!r} holds other files ({names}) and no run; choose another folder")
 
     def begin(self, recipe: Recipe, spec: Spec) -> None:
         """Make the folder, or find in it the same recipe."""
         try:
             for folder in (self.folder, self.checkpoints, self.samples, self.exports):
                 folder.mkdir(parents=True, exist_ok=True)
-            if not self.exists and any(self.checkpoints.iterdir()):
-                raise RunError(f"{str(self.folder)!r} holds checkpoints without a recipe.json; choose another folder")
             temporary = self.folder / ".recipe.json"
             temporary.write_text(to_json({"recipe": recipe.tables(), "spec": spec.model_dump(mode="json")}))
             temporary.replace(self.folder / "recipe.json")
@@ -105,6 +115,12 @@ class Run:
         if not found:
             raise RunError(f"run {str(self.folder)!r} has no exported model yet; let it train to its end")
         return found[-1]
+
+    def best_export(self) -> Path:
+        """The model folder that scored best by `[training.measure]`. Raises RunError when nothing was measured."""
+        if not (self.exports / "best").is_dir():
+            raise RunError(f"run {str(self.folder)!r} was not measured while it trained; add [training.measure]")
+        return self.exports / "best"
 
     def model(self, device: str | None = None) -> "Model":
         """The trained model."""

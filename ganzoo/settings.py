@@ -1,6 +1,9 @@
 """The base of every `Config`: settings that are checked, described, bounded and immutable."""
 
 import json
+import math
+import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -27,18 +30,45 @@ class Settings(BaseModel):
         """Validate what came from TOML or JSON, where an array is a tuple. Raises pydantic's ValidationError."""
         settings = dict(data)
         recorded = settings.pop("version", cls.version)
-        if recorded != cls.version and isinstance(recorded, int) and 0 < recorded < cls.version:
-            settings = cls.migrate(settings, recorded)
-        elif recorded != cls.version:
+        if type(recorded) is int and 0 < recorded < cls.version:
+            settings = cls._migrated(settings, recorded)
+        elif type(recorded) is not int or recorded != cls.version:
             raise ValueError(
                 f"these settings have version {recorded!r} and the installed plugin reads up to {cls.version}; "
                 "upgrade the plugin"
             )
-        return cls.model_validate_json(json.dumps(settings, default=_refuse))
+        return cls.checked(settings)
+
+    @classmethod
+    def checked(cls, settings: Mapping[str, Any]) -> Self:
+        """Validate settings of this version, as `read` does."""
+        try:
+            content = json.dumps(dict(settings), default=_refuse)
+        except (TypeError, RecursionError) as error:
+            raise ValueError(f"these are no settings: {error}") from None
+        checked = cls.model_validate_json(content)
+        if not _finite(settings):  # in a table that only a component or an observer understands
+            raise ValueError("NaN and infinity are no values for a setting")
+        return checked
+
+    @classmethod
+    def _migrated(cls, settings: dict[str, Any], version: int) -> dict[str, Any]:
+        try:
+            return cls.migrate(settings, version)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"these settings of version {version} can't be migrated: {error!r}") from None
 
     def record(self) -> dict[str, Any]:
         """Every setting as plain JSON values, with the version; `read` takes it back."""
         return {"version": self.version, **self.model_dump(mode="json")}
+
+
+def _finite(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(_finite(inner) for inner in value.values())
+    if isinstance(value, list | tuple):
+        return all(_finite(inner) for inner in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _refuse(value: object) -> None:
@@ -53,11 +83,19 @@ def mistakes(error: Exception, place: str = "") -> list[str]:
     for item in error.errors(include_url=False):
         where = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
         message = item["msg"][:1].lower() + item["msg"][1:]
+        if item["type"] == "value_error":  # a validator's own words: lines of `message` or `place: message`
+            lines += [_placed(where, line) for line in str(item["ctx"]["error"]).splitlines()]
+            continue
         if item["type"] == "extra_forbidden":
             message = "there is no such setting"
         elif item["type"] == "missing":
             message = "this setting is needed"
-        elif isinstance(item["input"], str | int | float | bool):
-            message += f", not {item['input']!r}"
+        elif isinstance(item["input"], str | int | float | bool) and item["type"] != "json_invalid":
+            message += f", not {reprlib.repr(item['input'])}"
         lines.append(f"{where}: {message}" if where else message)
     return lines
+
+
+def _placed(where: str, line: str) -> str:
+    has_place = re.match(r"[\w-]+(\.[\w-]+)*: ", line)
+    return f"{where}{'.' if has_place else ': '}{line}" if where else line

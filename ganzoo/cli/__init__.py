@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ganzoo import __version__
 from ganzoo.errors import GanzooError
@@ -43,13 +44,15 @@ def _common(
 ) -> None:
     if debug:
         os.environ["GANZOO_DEBUG"] = "1"
-    warnings.showwarning = lambda message, *_, **__: errors.print(f"[yellow]warning:[/] {message}", highlight=False)
-    logging.getLogger("ganzoo").addHandler(_Log())
+    warnings.showwarning = lambda message, *_, **__: say("yellow", "warning", message)
+    log = logging.getLogger("ganzoo")
+    if not any(isinstance(handler, _Log) for handler in log.handlers):
+        log.addHandler(_Log())
 
 
 class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        errors.print(f"[yellow]{record.levelname.lower()}:[/] {record.getMessage()}", highlight=False)
+        say("yellow", record.levelname.lower(), record.getMessage())
 
 
 def main() -> None:
@@ -61,9 +64,10 @@ def main() -> None:
     except GanzooError as error:
         if os.environ.get("GANZOO_DEBUG"):
             raise
-        errors.print(f"[red]error:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+        say("red", "error", error)
         sys.exit(error.exit_code)
 
 
-def _plain(error: Exception) -> str:
-    return str(error).replace("[", r"\[")
+def say(colour: str, head: str, message: object) -> None:
+    """A line on stderr; what others wrote is no markup."""
+    errors.print(f"[{colour}]{head}:[/] {escape(str(message))}", highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ganzoo.cli import app, console
@@ -29,7 +30,10 @@ def models(
     for heading in ("name", "task", "load", "train", "summary"):
         table.add_column(heading, no_wrap=heading == "name")
     for item in found:
-        table.add_row(item.name, item.task, "yes" if item.trained else "", "yes" if item.recipe else "", item.summary)
+        summary = escape(item.summary)
+        table.add_row(
+            item.name, escape(item.task), "yes" if item.trained else "", "yes" if item.recipe else "", summary
+        )
     console.print(table if found else f"no model or recipe matches {pattern!r}")
 
 
@@ -47,10 +51,11 @@ def plugins(as_json: Json = False) -> None:
     for heading in ("plugin", "distribution", "version", "licence", "provides"):
         table.add_column(heading)
     for plugin in found:
-        what = [f"{kind}: {', '.join(names)}" for kind, names in plugin.provides.items()]
-        what += [f"[yellow]refused: {name}[/]" for name in plugin.refused]
-        what += [f"[red]skipped: {plugin.error}[/]"] if plugin.error else []
-        table.add_row(plugin.name, plugin.distribution, plugin.version, plugin.licence, "\n".join(what))
+        what = [escape(f"{kind}: {', '.join(names)}") for kind, names in plugin.provides.items()]
+        what += [f"[yellow]refused: {escape(name)}[/]" for name in plugin.refused]
+        what += [f"[red]skipped: {escape(plugin.error)}[/]"] if plugin.error else []
+        about = (plugin.name, plugin.distribution, plugin.version, plugin.licence)
+        table.add_row(*(escape(str(word)) for word in about), "\n".join(what))
     console.print(table)
 
 
@@ -72,7 +77,7 @@ def info(
         raise UnknownNameError(f"there is nothing called {plain!r}; {'; '.join(everything)}")
     described = [_describe(k, plain) for k in kinds]
     if as_json:
-        console.print_json(json.dumps(described))
+        console.print_json(json.dumps(described, default=str))
         return
     for part in described:
         _show(part)
@@ -102,26 +107,33 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
         }
         for field, info in target.Config.model_fields.items()
     ]
-    uses = [r for r in registry().names("recipe") if _names(Recipe.load(r)).get(kind) == name]
-    return about | {"recipes": uses}
+    return about | {"recipes": [r for r in registry().names("recipe") if _names(r).get(kind) == name]}
 
 
-def _names(recipe: Any) -> dict[str, str]:
+def _names(name: str) -> dict[str, str]:
+    from ganzoo.errors import GanzooError
+    from ganzoo.recipes import Recipe
+
+    try:
+        recipe = Recipe.load(name)
+    except GanzooError:
+        return {}  # somebody's bad recipe must not hide a good part
     parts = {"architecture": recipe.architecture, "loss": recipe.loss, "strategy": recipe.strategy}
     return {k: part.name for k, part in {**parts, "dataset": recipe.data}.items() if part}
 
 
 def _show(part: dict[str, Any]) -> None:
-    console.print(f"[bold]{part['name']}[/] ({part['kind']} of {part['plugin']}, {part['licence']})", highlight=False)
+    origin = escape(f"({part['kind']} of {part['plugin']}, {part['licence']})")
+    console.print(f"[bold]{escape(part['name'])}[/] {origin}", highlight=False)
     if part.get("description"):
-        console.print(part["description"], highlight=False)
+        console.print(part["description"], highlight=False, markup=False)
     if "settings" in part:
         table = Table(box=None, pad_edge=False)
         for heading in ("setting", "type", "default", "bounds", "meaning"):
             table.add_column(heading)
         for s in part["settings"]:
             default = "from the data or needed" if s["needed"] else repr(s["default"])
-            table.add_row(s["name"], s["type"], default, s["bounds"], s["description"])
+            table.add_row(*(escape(word) for word in (s["name"], s["type"], default, s["bounds"], s["description"])))
         console.print(table if part["settings"] else "it has no settings")
         console.print(f"recipes that use it: {', '.join(part['recipes']) or 'none'}", highlight=False)
     for key in ("recipe", "config"):

@@ -1,5 +1,6 @@
 """`sample`: pictures from a trained model."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,13 +36,15 @@ def sample(
     try:
         if grid:
             out.parent.mkdir(parents=True, exist_ok=True)
-            sheet.save(out)
-            console.print(f"wrote {out}", highlight=False)
+            part = out.with_name(f".{out.stem}.part{out.suffix}")  # what stands there stays whole until the last moment
+            sheet.save(part)
+            part.replace(out)
+            console.print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
             return
         out.mkdir(parents=True, exist_ok=True)
         for i, image in enumerate(made):
             images.to_pil(image).save(out / f"{i:05d}.png")
-        console.print(f"wrote {len(made)} images to {out}", highlight=False)
+        console.print(f"wrote {len(made)} images to {out}", highlight=False, markup=False, soft_wrap=True)
     except OSError as error:
         raise GanzooError(f"{str(out)!r} can't be written: {error.strerror or error}") from None
 
@@ -59,5 +62,7 @@ def _check(out: Path, grid: bool, force: bool) -> None:
 def _label(model: Any, label: str | None) -> dict[str, Any]:
     if label is None:
         return {}
-    number = label not in model.labels and label.lstrip("-").isdigit()
-    return {"label": int(label) if number else label}
+    if label not in model.labels:
+        with contextlib.suppress(ValueError):
+            return {"label": int(label)}
+    return {"label": label}

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganzoo.cli import app, console, errors
+from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
     from ganzoo.engine.observers import OnProgress
@@ -46,7 +48,7 @@ def train(
         changes["training.seed"] = seed
     if changes:
         chosen = chosen.changed(changes)
-    errors.print(f"training {chosen.name}: {chosen.training.images:,} images into {out}", highlight=False)
+    errors.print(f"training {chosen.name}: {chosen.training.images:,} images into {escape(str(out))}", highlight=False)
     from ganzoo import api
 
     with bar(chosen.training.images) as advance:
@@ -89,16 +91,15 @@ def summary(run: "Run") -> None:
     if rows:
         shown = {k: v for k, v in rows[-1].items() if "/" in k}
         console.print("  ".join(f"{name} {value:.3f}" for name, value in shown.items()), highlight=False)
-    console.print(
-        f"model: file:{run.folder}  (ganzoo sample file:{run.folder} --grid --out samples.png)", highlight=False
-    )
+    line = f"model: file:{run.folder}  (ganzoo sample file:{run.folder} --grid --out samples.png)"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise typer.BadParameter(f"--set wants A.B=VALUE, not {text!r}")
+    if not equals or not name.strip():
+        raise GanzooError(f"--set wants a setting and its value such as training.images=1000, not {text!r}")
     try:
         return name.strip(), tomllib.loads(f"v = {value}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return name.strip(), value.strip()  # a word without quotes

@@ -25,10 +25,13 @@ def train(
     processes = Processes(device)
     parts = resolve(recipe)
     run = Run(folder)
+    if processes.is_main:
+        run.check_place()
     with run.locked() if processes.is_main else contextlib.nullcontext():
         if run.exists and not restart:
             _same(run, parts)
-        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress))
+        fresh = restart or not any(run.checkpoints.glob("step-*"))
+        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress), fresh)
         if processes.is_main:
             if restart:
                 for part in (run.checkpoints, run.samples, run.exports):

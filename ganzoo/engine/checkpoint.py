@@ -53,9 +53,7 @@ def save(
 ) -> Checkpoint:
     """Write `folder/step-00001234/`: `tensors` as safetensors, `states` (optimisers) for a `weights_only` load."""
     target = folder / f"step-{step:08d}"
-    if target.exists():
-        shutil.rmtree(target)  # an invalid one, or the same step taken again after --restart
-    with staged(target) as staging:
+    with staged(target, replace=True) as staging:  # one that is there is invalid, or the same step taken again
         files = {}
         for part, named in tensors.items():
             plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
@@ -102,7 +100,8 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, manifest)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints."""
+def prune(folder: Path, keep: int, spare: int | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints, and the one of step `spare`."""
     for old in sorted(folder.glob("step-*"))[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        if spare is None or old.name != f"step-{spare:08d}":
+            shutil.rmtree(old, ignore_errors=True)

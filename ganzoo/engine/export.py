@@ -18,9 +18,11 @@ from ganzoo.resolve import Parts
 from ganzoo.run import Run
 
 
-def export(run: Run, parts: Parts, networks: Mapping[str, nn.Module], steps: int, seen: int, seconds: float) -> None:
-    """Write the newest model folder of a run."""
-    target = run.exports / f"step-{steps:08d}"
+def export(
+    run: Run, parts: Parts, networks: Mapping[str, nn.Module], steps: int, seen: int, seconds: float, name: str = ""
+) -> None:
+    """Write a model folder of a run: the newest one, or the one of this name."""
+    target = run.exports / (name or f"step-{steps:08d}")
     config = describe(parts, networks) | {
         "trained": {"steps": steps, "images": seen, "seconds": round(seconds, 1), "machine": _machine()}
     }
@@ -51,13 +53,14 @@ def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
 def sample_grid(parts: Parts, networks: Mapping[str, nn.Module]) -> Image.Image:
     """The grid that a run draws at intervals, always from the same latents."""
     config = ModelConfig.read(describe(parts, networks))
-    training = {name: network.training for name, network in networks.items()}
+    modes = {module: module.training for network in networks.values() for module in network.modules()}
     grads = {name: [p.requires_grad for p in network.parameters()] for name, network in networks.items()}
     try:
         return Model(config, dict(networks), parts.architecture.image_range).sheet()
     finally:
+        for module, training in modes.items():  # one by one: a frozen part stays in evaluation mode
+            module.training = training
         for name, network in networks.items():
-            network.train(training[name])
             for parameter, wanted in zip(network.parameters(), grads[name], strict=True):
                 parameter.requires_grad_(wanted)
 

@@ -7,21 +7,14 @@ import torch.distributed as dist
 from accelerate import PartialState  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from ganzoo.errors import GanzooError
+from ganzoo.devices import device_of
 
 
 class Processes:
     """The processes that Accelerate (or torchrun) started; one when nobody did."""
 
     def __init__(self, device: str | None = None):
-        try:
-            wanted = None if device is None else torch.device(device)
-        except RuntimeError:
-            raise GanzooError(f"there is no device {device!r}; try cpu, cuda, cuda:0 or mps") from None
-        if wanted is not None and wanted.type == "cuda" and not torch.cuda.is_available():
-            raise GanzooError(
-                f"device {device!r} was asked for, but torch {torch.__version__} sees no GPU here; use cpu"
-            )
+        wanted = None if device is None else device_of(device)
         state = PartialState(cpu=wanted is not None and wanted.type == "cpu")
         self.count: int = state.num_processes
         self.rank: int = state.process_index

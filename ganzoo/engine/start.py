@@ -18,22 +18,30 @@ ENOUGH = 0.9
 def freeze(networks: dict[str, nn.Module], paths: Sequence[str]) -> None:
     """Keep networks or parts of them (`network.module`) from training. Raises GanzooError."""
     for path in paths:
-        name, _, part = path.partition(".")
+        name, dot, part = path.partition(".")
         chosen = [
             parameter
             for key, parameter in networks[name].named_parameters()
-            if not part or key == part or key.startswith(part + ".")
+            if not dot or key == part or key.startswith(part + ".")
         ]
         if not chosen:
             parts = ", ".join(child for child, _ in networks[name].named_children())
             raise GanzooError(f"training.freeze: {path!r} names no weights; {name!r} has the parts {parts}")
         for parameter in chosen:
             parameter.requires_grad_(False)
+        modules = dict(networks[name].named_modules())
+        if part in modules:
+            modules[part].eval()  # running statistics are kept as they are too
 
 
 def start_from(source: str, networks: dict[str, nn.Module]) -> None:
     """Load networks of the same name, key by key; what doesn't match is listed, below 90 % of values is refused."""
-    for name, state in _states(source).items():
+    states = _states(source)
+    if not states.keys() & networks.keys():
+        raise GanzooError(
+            f"start_from {source!r} holds {', '.join(states)}, none of the recipe's networks ({', '.join(networks)})"
+        )
+    for name, state in states.items():
         if name not in networks:
             continue
         own = networks[name].state_dict()

@@ -70,6 +70,9 @@ class DCGAN(Architecture):
             64, ge=4, le=512, description="channels beside the image; each halving doubles them, up to 8x"
         )
         discriminator_norm: Literal["batch", "none"] = Field("batch", description="none where a gradient is penalised")
+        discriminator_hidden: int = Field(
+            0, ge=0, le=8192, description="units of a dense layer before the score; 0: none"
+        )
 
     per_sample = False  # the generator's batch norm
 
@@ -114,7 +117,8 @@ class DCGANDiscriminator(Discriminator):
             nn.BatchNorm2d(width) if batch and i else nn.Identity() for i, width in enumerate(widths[1:])
         )
         side = config.size >> len(self.downs)
-        self.features_size = widths[-1] * side * side
+        self.features_size = config.discriminator_hidden or widths[-1] * side * side
+        self.hidden = nn.Linear(widths[-1] * side * side, self.features_size) if config.discriminator_hidden else None
         self.head = nn.Linear(self.features_size, 1)
         if batch:  # without a norm such small weights would leave no signal
             self.apply(small_weights)
@@ -122,7 +126,8 @@ class DCGANDiscriminator(Discriminator):
     def features(self, images: Tensor) -> Tensor:
         for down, norm in zip(self.downs, self.norms, strict=True):
             images = leaky_relu(norm(down(images)), 0.2)
-        return images.flatten(1)
+        features = images.flatten(1)
+        return features if self.hidden is None else leaky_relu(self.hidden(features), 0.2)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images)).squeeze(1)

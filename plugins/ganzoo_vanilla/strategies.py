@@ -1,6 +1,10 @@
 """The order of updates: one discriminator and one generator step, with or without a gradient penalty."""
 
+import math
+
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from ganzoo import Settings, Strategy, Update
 from ganzoo.penalties import gradient_penalty, interpolate, squared_gradient_norms
@@ -45,6 +49,13 @@ class R1R2(Strategy):
 
     class Config(Settings):
         gamma: float = Field(1.0, ge=0, le=1e6, description="weight: gamma / 2 times the squared gradient norm")
+        final_gamma: float | None = Field(None, ge=0, le=1e6, description="what gamma ends at; left out: it stays")
+        burn_in: float = Field(0.3, gt=0, le=1, description="fraction of the budget over which gamma falls (cosine)")
+
+    def gamma(self):
+        start, end = self.config.gamma, self.config.final_gamma
+        way = min(1.0, self.progress.fraction / self.config.burn_in)
+        return start if end is None else end + (start - end) * (1 + math.cos(math.pi * way)) / 2
 
     def step(self, nets, batches):
         G, D = nets.generator, nets.discriminator
@@ -53,11 +64,13 @@ class R1R2(Strategy):
         images = real.detach().requires_grad_(), fake.detach().requires_grad_()
         logits = self.logits(D, images, *condition)
         r1, r2 = (norms.mean() for norms in squared_gradient_norms(logits, images))
-        loss = self.loss.discriminator(*logits) + self.config.gamma / 2 * (r1 + r2)
+        loss = self.loss.discriminator(*logits) + self.gamma() / 2 * (r1 + r2)
         yield Update(D, loss, r1=r1, r2=r2, gap=gap(*logits))
         yield Update(G, self.loss.generator(D(fake, *condition), self.real_logits(D, real, *condition)))
 
 
 def gap(real, fake):
-    """Mean real logit less mean fake logit: how far apart the discriminator holds them."""
+    """Mean real logit less mean fake logit, over all scales: how far apart the discriminator holds them."""
+    if not isinstance(real, Tensor):
+        return torch.stack([gap(*scale) for scale in zip(real, fake, strict=True)]).mean()
     return (real.detach() - fake.detach()).mean()

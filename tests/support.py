@@ -1,0 +1,87 @@
+"""What the tests share: tiny recipes of the real parts, and real distributions on disk for the plugin loader."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import annotated_types
+
+import ganzoo
+from ganzoo.registry import registry
+from ganzoo.resolve import resolve
+
+
+def smallest(cls, **given):
+    """The cheapest settings that a `Config` allows: the least width, depth and latent."""
+    cheap = {}
+    for name in ("width", "depth", "latent_size", "embedding", "critic_steps"):
+        if name in cls.model_fields:
+            bounds = [m.ge for m in cls.model_fields[name].metadata if isinstance(m, annotated_types.Ge)]
+            cheap[name] = max([*bounds, 1])
+    return cheap | given
+
+
+def tiny(name, **changes):
+    """A registered recipe with networks and batches as small as they go, and a budget of two steps."""
+    recipe = ganzoo.recipe(name)
+    tables = {}
+    for place in ("architecture", "strategy"):
+        part = getattr(recipe, place)
+        tables[place] = smallest(registry().get(place, part.name).Config)
+    tables["training"] = {"batch_size": 4, "images": 4}
+    recipe = recipe.changed(**tables)
+    return recipe.changed({"training.images": 2 * images_of_a_step(recipe)}).changed(changes)
+
+
+def images_of_a_step(recipe):
+    """Real images that one step of the recipe draws, counted without the engine."""
+    parts = resolve(recipe)
+    size, drawn = recipe.training.batch_size, 0
+
+    def batches():
+        nonlocal drawn
+        while True:
+            drawn += size
+            yield parts.dataset.read(parts.columns, 0, drawn - size, drawn)
+
+    nets = type("Nets", (), {name: parts.architecture.build(name) for name in parts.strategy.networks})
+    for _ in parts.strategy.step(nets, batches()):
+        pass
+    return drawn
+
+
+def distribution(folder, name, module, *, version="1.0", points=None, **files):
+    """A real installed distribution, `name` with one entry point to `module`; `files` are its modules' sources."""
+    for stem, source in files.items():
+        (folder / f"{stem}.py").write_text(textwrap.dedent(source))
+    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: MIT\n")
+    lines = points or f"{name.removeprefix('ganzoo-')} = {module}"
+    (info / "entry_points.txt").write_text(f"[ganzoo]\n{lines}\n")
+
+
+def python(code, *paths, **environment):
+    """Run code in a fresh interpreter that sees the distributions in `paths`."""
+    return _run([sys.executable, "-c", textwrap.dedent(code)], paths, environment)
+
+
+def ganzoo_command(*arguments, paths=(), **environment):
+    """Run the command line in a process of its own."""
+    return _run([sys.executable, "-m", "ganzoo", *map(str, arguments)], paths, environment)
+
+
+def environment(paths=(), **more):
+    """The variables of a quick, quiet child process."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("GANZOO_")}
+    root = str(Path(ganzoo.__file__).parents[1])
+    path = os.pathsep.join([*map(str, paths), root, os.environ.get("PYTHONPATH", "")])
+    return keep | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"} | more
+
+
+def _run(command, paths, more):
+    return subprocess.run(
+        command, env=environment(paths, **more), capture_output=True, text=True, timeout=120, check=False
+    )

@@ -1,0 +1,175 @@
+"""Every registered architecture, at each size and number of channels that it offers."""
+
+import itertools
+import typing
+
+import pytest
+import torch
+from torch import nn
+
+import ganzoo
+from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.recipes import Part
+from ganzoo.registry import registry
+from ganzoo.resolve import architecture_of
+from tests.support import smallest
+
+NAMES = registry().names("architecture")
+CLASSES = 5
+
+
+def offers(cls, name, otherwise):
+    """The values that a setting may have: all of a Literal, the `otherwise` of a range, none where there is no such."""
+    if name not in cls.Config.model_fields:
+        return [{}]
+    values = typing.get_args(cls.Config.model_fields[name].annotation) or otherwise
+    return [{name: value} for value in values]
+
+
+def variants():
+    for name in NAMES:
+        cls = registry().get("architecture", name)
+        for size, channels in itertools.product(offers(cls, "size", (4, 28, 33)), offers(cls, "channels", (1, 3))):
+            classes = {"classes": CLASSES} if "classes" in cls.Config.model_fields else {}
+            settings = smallest(cls.Config, **size, **channels, **classes)
+            yield pytest.param(name, settings, id="-".join(map(str, (name, *size.values(), *channels.values()))))
+
+
+every = pytest.mark.parametrize(("name", "settings"), list(variants()))
+every_name = pytest.mark.parametrize("name", NAMES)
+
+
+def made(name, **settings):
+    cls = registry().get("architecture", name)
+    wanted = {"size": 28, "channels": 1, "classes": CLASSES} | settings
+    fields = cls.Config.model_fields
+    architecture = architecture_of(
+        Part.read({"name": name} | smallest(cls.Config, **{k: v for k, v in wanted.items() if k in fields}))
+    )
+    torch.manual_seed(0)
+    return architecture, {network: architecture.build(network) for network in architecture.networks}
+
+
+def conditions(architecture, labels):
+    known = {"label": torch.tensor(labels)}
+    return [known[name] for name in architecture.conditions]
+
+
+@every
+def test_shapes_and_range(name, settings):
+    architecture, nets = made(name, **settings)
+    G, D = nets["generator"], nets["discriminator"]
+    condition = conditions(architecture, [0, 1, 4])
+    latents = G.latent(3)
+    images = G(latents, *condition)
+    assert images.shape == (3, settings["channels"], settings["size"], settings["size"])
+    low, high = architecture.image_range
+    assert low <= images.min()
+    assert images.max() <= high
+    logits = D(images, *condition)
+    assert logits.shape == (3,)
+    for network in (G, D):  # every weight takes part
+        gradients = torch.autograd.grad(
+            D(G(latents, *condition), *condition).square().sum(), list(network.parameters())
+        )
+        assert all(g.abs().sum() > 0 for g in gradients if g.dim() > 1)
+
+
+@every
+def test_channels_last_gives_the_same(name, settings):
+    architecture, nets = made(name, **settings)
+    G, D = nets["generator"], nets["discriminator"]
+    condition = conditions(architecture, [0, 1, 4])
+    latents = G.latent(3)
+    images = G(latents, *condition)
+    logits = D(images, *condition)
+    for net in (G, D):
+        net.to(memory_format=torch.channels_last)
+    again = G(latents, *condition).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(again, images, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(D(again, *condition), logits, atol=1e-4, rtol=1e-3)
+
+
+@every_name
+def test_latents_are_reproducible_from_a_generator(name):
+    _, nets = made(name)
+    draws = [nets["generator"].latent(4, generator=torch.Generator().manual_seed(s)) for s in (3, 3, 4)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    before = torch.get_rng_state()
+    nets["generator"].latent(4, generator=torch.Generator())
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if registry().get("architecture", n).conditions == ("label",)])
+def test_a_conditional_network_depends_on_its_label_and_on_its_latent(name):
+    _, nets = made(name, width=16)
+    G, D = (nets[n].eval() for n in ("generator", "discriminator"))
+    with torch.no_grad():
+        for p in itertools.chain(G.parameters(), D.parameters()):
+            p.add_(torch.randn_like(p) * 0.2)  # as if it had learned: embeddings begin alike
+        latents = G.latent(2)
+        one, other = (G(latents, torch.full((2,), label)) for label in (1, 3))
+        assert (one - other).abs().amax() > 1e-3
+        assert (one[0] - one[1]).abs().amax() > 1e-3
+        assert (D(one, torch.tensor([1, 1])) - D(one, torch.tensor([3, 3]))).abs().amax() > 1e-4
+
+
+@every_name
+def test_what_says_per_sample_depends_on_no_neighbour(name):
+    architecture, nets = made(name, width=8)
+    G = nets["generator"].train()
+    latents, condition = G.latent(6), conditions(architecture, [0, 1, 2, 3, 4, 0])
+    together = G(latents, *condition)
+    apart = torch.cat([G(latents[i : i + 2], *(c[i : i + 2] for c in condition)) for i in range(0, 6, 2)])
+    same = torch.allclose(together, apart, atol=1e-5)
+    assert same == architecture.per_sample
+    D = nets["discriminator"].train()
+    images = torch.randn(6, *together.shape[1:])
+    logits = D(images, *condition)
+    apart = torch.cat([D(images[i : i + 2], *(c[i : i + 2] for c in condition)) for i in range(0, 6, 2)])
+    assert torch.allclose(logits, apart, atol=1e-5) == D.per_sample
+
+
+@every_name
+def test_an_untrained_network_is_built_by_name(name):
+    cls = registry().get("architecture", name)
+    settings = smallest(
+        cls.Config, size=28, channels=1, **({"classes": 3} if "classes" in cls.Config.model_fields else {})
+    )
+    assert isinstance(ganzoo.build(name, **settings), nn.Module)
+    first, second = (ganzoo.build(name, network="discriminator", **settings).state_dict() for _ in range(2))
+    assert any(not torch.equal(first[key], second[key]) for key in first)
+    with pytest.raises(GanzooError, match=r"builds no 'critic'; it builds generator, discriminator"):
+        ganzoo.build(name, network="critic", **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("dcgan", {"size": 40, "channels": 1}, "architecture.size: input should be 28, 32, 64 or 128, not 40"),
+        ("dcgan", {"size": 64, "channels": 2}, "architecture.channels: input should be 1 or 3, not 2"),
+        (
+            "mlp",
+            {"size": 1024, "channels": 1},
+            "architecture.size: input should be less than or equal to 128, not 1024",
+        ),
+        ("mlp", {"size": 28}, "architecture.channels: this setting is needed"),
+    ],
+)
+def test_a_size_that_it_cannot_do_is_refused_in_one_sentence(name, settings, words):
+    with pytest.raises(RecipeError) as caught:
+        ganzoo.build(name, **settings)
+    assert caught.value.mistakes == [words]
+
+
+def test_an_unknown_architecture_gives_the_close_matches():
+    with pytest.raises(GanzooError, match="no architecture 'dcgna'; did you mean 'dcgan'"):
+        ganzoo.build("dcgna", size=64)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "conditional-dcgan"])
+def test_a_discriminator_without_norm_scores_each_image_by_itself(name):
+    _, nets = made(name, discriminator_norm="none")
+    assert nets["discriminator"].per_sample
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in nets["discriminator"].modules())

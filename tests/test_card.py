@@ -1,0 +1,68 @@
+"""A card says what its config says, and nobody's words become markup."""
+
+import ast
+import re
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganzoo.card import escape, render
+from ganzoo.files import from_json
+
+
+@pytest.fixture
+def config(conditional_run):
+    return from_json((conditional_run.newest_export() / "config.json").read_text())
+
+
+def code(card):
+    return re.search(r"```python\n(.*?)\n```\n", card, re.S).group(1)
+
+
+def test_a_card_is_rendered_from_its_config(config):
+    front, body = render(config).removeprefix("---\n").split("---\n", 1)
+    about = yaml.safe_load(front)
+    assert about["library_name"] == "ganzoo"
+    assert "conditional-dcgan" in about["tags"]
+    assert 'ganzoo.load("cgan-mnist")' in code(body)
+    assert 'model.sample(16, label="0")' in code(body)
+    assert "8 images in 2 steps" in body
+    assert "CC-BY-SA-3.0" in body
+    assert "LeCun" in body
+
+
+def test_an_unconditional_card_asks_for_no_label(unconditional_run):
+    card = (unconditional_run.newest_export() / "README.md").read_text()
+    assert "model.sample(16)" in code(card)
+
+
+@pytest.mark.parametrize(
+    "label", ["a_b", 'say "hi"', "back\\slash", "new\nline\n```\n<script>", "\u202egnp.exe", "*", "é"]
+)
+def test_the_example_is_python_whatever_the_label(config, label):
+    config["spec"]["labels"][0] = label
+    call = ast.parse(code(render(config))).body[-1].value
+    assert ast.literal_eval(call.keywords[0].value) == label
+    assert "\u202e" not in render(config)
+
+
+def test_a_persons_words_are_no_markup(config):
+    config["summary"] = "<img src=x onerror=alert(1)> [click](http://x) `code` **bold**\n# heading\n---\nlicense: mit"
+    config["spec"]["attribution"] = "<script>"
+    card = render(config)
+    assert "<img" not in card
+    assert "<script" not in card
+    assert "[click](" not in card
+    assert "\n# heading" not in card
+    assert yaml.safe_load(card.split("---\n")[1])["license"] == "apache-2.0"
+
+
+@given(st.text())
+def test_escaped_text_is_one_line_without_tags(text):
+    line = escape(text)
+    assert len(line.splitlines()) <= 1
+    assert "<" not in line
+    assert ">" not in line
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]#|$~{}]", line)

@@ -1,0 +1,43 @@
+"""Tensors as pictures."""
+
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+from ganzoo.images import grid, png, to_pil
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
+def test_a_tensor_is_a_picture_of_its_values(channels, mode):
+    image = torch.zeros(channels, 4, 6)
+    image[:, 1, 2] = 1
+    image[:, 0, 0] = 0.5
+    picture = to_pil(image)
+    assert (picture.mode, picture.size) == (mode, (6, 4))
+    assert picture.convert("L").getpixel((2, 1)) == 255
+    assert picture.convert("L").getpixel((0, 0)) == 128
+    assert to_pil(image + 9).convert("L").getextrema() == (255, 255)  # clamped, not wrapped
+
+
+def test_a_grid_goes_row_by_row():
+    images = torch.arange(6).div(5)[:, None, None, None].expand(6, 1, 4, 4)
+    sheet = grid(images, columns=3)
+    assert sheet.size == (3 * 6 + 2, 2 * 6 + 2)
+    seen = [sheet.getpixel((2 + 6 * (i % 3) + 1, 2 + 6 * (i // 3) + 1))[0] for i in range(6)]
+    assert seen == [0, 51, 102, 153, 204, 255]
+    assert grid(images[:5], columns=3).getpixel((15, 9)) == (255, 255, 255)  # an empty place is white
+
+
+def test_labels_make_room_at_the_left():
+    images = torch.zeros(4, 3, 28, 28)
+    plain, labelled = grid(images, 2), grid(images, 2, ["cat", "a longer name"])
+    assert labelled.size[0] > plain.size[0]
+    margin = labelled.crop((0, 0, labelled.size[0] - plain.size[0], labelled.size[1]))
+    assert margin.convert("L").getextrema()[0] < 128  # something is written there
+
+
+def test_a_png_is_read_back():
+    picture = to_pil(torch.rand(3, 5, 5))
+    assert Image.open(io.BytesIO(png(picture))).tobytes() == picture.tobytes()

@@ -1,0 +1,162 @@
+"""What `ganzoo.load` returns: images by seed, by label, by latents, and requests that can't be met."""
+
+import numpy as np
+import pytest
+import torch
+
+import ganzoo
+from ganzoo.errors import GanzooError, ModelError
+
+
+def test_images_have_the_shape_dtype_and_range_of_the_api(model):
+    images = model.sample(3, seed=0)
+    assert images.shape == (3, model.channels, model.size, model.size) == (3, 1, 28, 28)
+    assert images.dtype == torch.float32
+    assert images.device.type == "cpu"
+    assert 0 <= images.min() < images.max() <= 1
+    assert not images.requires_grad
+
+
+def test_a_model_says_what_it_is(model, unconditional):
+    assert (model.name, model.task, model.conditions) == ("cgan-mnist", "generate", ("label",))
+    assert model.labels == tuple("0123456789")
+    assert model.spec.licence
+    assert (unconditional.conditions, unconditional.labels) == ((), ())
+    assert not model.network.training
+    assert not any(p.requires_grad for p in model.network.parameters())
+    assert next(model.network.parameters()).dtype == torch.float32  # stored as float16
+
+
+def test_the_same_seed_gives_the_same_images_bit_for_bit(model):
+    assert torch.equal(model.sample(5, seed=3), model.sample(5, seed=3))
+    assert not torch.equal(model.sample(5, seed=3), model.sample(5, seed=4))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**45, 2**53 - 1])
+def test_every_seed_that_is_allowed_works(model, seed):
+    assert torch.equal(model.sample(2, seed=seed), model.sample(2, seed=seed))
+
+
+def test_no_seed_gives_other_images_each_time(model):
+    assert not torch.equal(model.sample(2), model.sample(2))
+
+
+def test_sampling_leaves_torchs_generator_alone(model):
+    before = torch.get_rng_state()
+    model.sample(2, seed=0)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(12, 100), (12, 5), (12, 1), (7, 3), (1, 1)])
+def test_image_i_depends_on_the_seed_and_i_alone(model, count, batch_size):
+    many = model.sample(20, seed=1, label=4, batch_size=20)
+    images = model.sample(count, seed=1, label=4, batch_size=batch_size)
+    torch.testing.assert_close(images, many[:count], atol=1e-4, rtol=0)
+
+
+def test_a_label_by_index_name_list_tensor_or_array(model):
+    by_name = model.sample(3, seed=0, label="7")
+    for label in (7, [7, 7, 7], ["7", 7, "7"], ("7",) * 3, torch.tensor([7, 7, 7]), torch.tensor(7), np.int64(7)):
+        assert torch.equal(model.sample(3, seed=0, label=label), by_name)
+    assert torch.equal(model.sample(3, seed=0, label=np.array([7, 7, 7])), by_name)
+    assert not torch.equal(model.sample(3, seed=0, label="1"), by_name)
+
+
+def test_a_label_left_out_cycles_through_the_classes(model):
+    in_turn = model.sample(12, seed=0, label=[*range(10), 0, 1])
+    assert torch.equal(model.sample(12, seed=0), in_turn)
+    assert torch.equal(model.sample(12, seed=0, label=None), in_turn)
+
+
+def test_latents_replace_the_seed(model):
+    latents = model.latents(5, 0, 4)
+    assert torch.equal(model.sample(4, latents=latents, label=2), model.sample(4, seed=5, label=2))
+    assert torch.equal(model.latents(5, 2, 4), latents[2:])
+
+
+@pytest.mark.parametrize(
+    ("count", "request_", "words"),
+    [
+        (-1, {}, "count must be a whole number from 1 to 10000000, not -1"),
+        (0, {}, "count must be"),
+        (True, {}, "count must be .* not True"),
+        (2.0, {}, "count must be .* not 2.0"),
+        ("3", {}, "count must be"),
+        (10**8, {}, "count must be"),
+        (3, {"batch_size": 0}, "batch_size must be"),
+        (3, {"seed": -1}, "seed must be"),
+        (3, {"seed": 2**53}, "seed must be"),
+        (3, {"seed": True}, "seed must be"),
+        (3, {"label": 10}, "model 'cgan-mnist' has no label 10; its 10 labels are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        (3, {"label": -1}, "has no label -1"),
+        (3, {"label": True}, "has no label True"),
+        (3, {"label": "ten"}, "has no label 'ten'"),
+        (3, {"label": 1.0}, "has no label 1.0"),
+        (3, {"label": torch.tensor([1.0, 2.0, 3.0])}, "has no label 1.0"),
+        (3, {"label": [1, 2, True]}, "has no label True"),
+        (3, {"label": {1: 2}}, "has no label {1: 2}"),
+        (3, {"label": [1, 2]}, "2 labels were given for 3 images"),
+        (3, {"colour": "red"}, "has no condition 'colour'; it takes label"),
+        (3, {"latents": torch.zeros(2, 1)}, r"latents of shape \(2, 1\) were given for 3 images; .* \(3, "),
+        (3, {"latents": torch.zeros(3, 99)}, r"latents of shape \(3, 99\)"),
+        (3, {"latents": torch.zeros(())}, r"latents of shape \(\)"),
+        (3, {"latents": [[0.0]]}, "latents must be a tensor of floats, not list"),
+        (3, {"device": "tpu9"}, "no device 'tpu9'"),
+        (3, {"device": "meta"}, "no device 'meta'"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_one_sentence(model, count, request_, words):
+    with pytest.raises(GanzooError, match=words) as caught:
+        model.sample(count, **request_)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_condition_on_an_unconditional_model_is_refused(unconditional):
+    with pytest.raises(ModelError, match="model 'gan-mnist' has no condition 'label'; it is unconditional"):
+        unconditional.sample(2, label=3)
+    assert unconditional.sample(2, seed=0).shape == (2, 1, 28, 28)
+
+
+def test_a_sheet_has_a_row_for_each_class(model, unconditional):
+    width, height = model.sheet(seed=0).size
+    assert width > height - 30  # ten columns, ten rows, and the labels at the left
+    assert model.sheet(seed=0).tobytes() == model.sheet(seed=0).tobytes()
+    assert unconditional.sheet(columns=5, seed=0).size[0] < unconditional.sheet(columns=10, seed=0).size[0]
+
+
+def test_a_model_moves_to_another_dtype(conditional_run, model):
+    wide = conditional_run.model(device="cpu").to(dtype=torch.float64)
+    assert next(wide.network.parameters()).dtype == torch.float64
+    torch.testing.assert_close(wide.sample(2, seed=0), model.sample(2, seed=0), atol=1e-4, rtol=0)
+    folder = conditional_run.newest_export()
+    half = ganzoo.load(f"file:{folder}", device="cpu", dtype=torch.bfloat16)
+    assert next(half.network.parameters()).dtype == torch.bfloat16
+    assert half.sample(2, seed=0).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cgan-mnits", "there is no model 'cgan-mnits'; did you mean 'cgan-mnist'"),
+        ("gan-mnist", "'gan-mnist' is a recipe"),
+        ("user/repository", "write file:user/repository for a folder, or hf://user/repository for the Hub"),
+        ("./somewhere", "is no model's name"),
+        ("file:/there/is/nothing", "there is no folder '/there/is/nothing'"),
+        ("", "no model"),
+    ],
+)
+def test_a_name_that_leads_nowhere_says_what_to_write(name, words):
+    with pytest.raises(GanzooError, match=words):
+        ganzoo.load(name)
+
+
+def test_a_device_that_is_not_there_is_one_sentence(conditional_run):
+    with pytest.raises(GanzooError, match=r"no device 'tpu9' for torch .*; use cpu"):
+        ganzoo.load(f"file:{conditional_run.folder}", device="tpu9")
+
+
+def test_the_shipped_model_loads_by_its_name():
+    model = ganzoo.load("cgan-mnist", device="cpu")
+    images = model.sample(10, seed=0)
+    assert images.shape == (10, 1, 28, 28)
+    assert images.flatten(1).std(0).mean() > 0.05  # ten digits, not one picture

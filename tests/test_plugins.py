@@ -1,0 +1,163 @@
+"""Real distributions on disk: a broken one is skipped with one warning and hurts nobody."""
+
+import json
+
+import pytest
+
+from tests.support import distribution, ganzoo_command, python
+
+FINE = """
+from ganzoo import hookimpl
+
+@hookimpl
+def ganzoo_losses():
+    return {"%s": "%s"}
+"""
+LOOK = """
+import json, sys, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from ganzoo.registry import registry
+    found = registry()
+print(json.dumps({
+    "plugins": {p.name: [p.distribution, p.version, p.licence, p.error, p.refused] for p in found.plugins},
+    "names": found.names("loss"),
+    "warnings": [str(w.message) for w in caught],
+    "torch": "torch" in sys.modules,
+}))
+"""
+OURS = {"vanilla", "conditional", "data"}
+
+
+def look(*paths, **environment):
+    done = python(LOOK, *paths, **environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_third_party_plugin_is_found_with_its_version_and_licence(tmp_path):
+    distribution(tmp_path, "ganzoo-fine", "ganzoo_fine", ganzoo_fine=FINE % ("mine", "nowhere:Nothing"))
+    found = look(tmp_path)
+    assert found["plugins"]["fine"] == ["ganzoo-fine", "1.0", "MIT", None, []]
+    assert "mine" in found["names"]
+    assert not found["warnings"]
+    assert not found["torch"]
+
+
+BROKEN = {
+    "import_error": ("import there_is_no_such_module", "ModuleNotFoundError: No module named"),
+    "syntax": ("def broken(", "SyntaxError"),
+    "exits": ("raise SystemExit(7)", "SystemExit: 7"),
+    "raises": ("raise RuntimeError('first line\\nsecond line')", "RuntimeError: first line second line"),
+    "misspelt": ((FINE % ("x", "y:Z")).replace("ganzoo_losses", "ganzoo_loses"), "unknown hook 'ganzoo_loses'"),
+    "arguments": ((FINE % ("x", "y:Z")).replace("losses()", "losses(colour)"), "colour"),
+    "hook_raises": ((FINE % ("x", "y:Z")).replace("return", "raise ValueError('no'); return"), "ValueError: no"),
+    "hook_exits": ((FINE % ("x", "y:Z")).replace("return", "raise SystemExit; return"), "ganzoo_losses: SystemExit"),
+    "hook_gives_none": ((FINE % ("x", "y:Z")).replace("return", "return None;"), "ganzoo_losses: TypeError"),
+    "hook_gives_numbers": ((FINE % ("x", "y:Z")).replace('{"x"', "{3"), "ganzoo_losses: TypeError"),
+    "hook_gives_nothing_behind": ((FINE % ("x", "y:Z")).replace('"y:Z"', "None"), "ganzoo_losses: TypeError"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """Every kind of broken plugin at once, a good one among them and one after them."""
+    folder = tmp_path_factory.mktemp("broken")
+    for name, (source, _) in BROKEN.items():
+        distribution(folder, f"ganzoo-{name}", f"ganzoo_{name}", **{f"ganzoo_{name}": source})
+    distribution(folder, "ganzoo-fine", "ganzoo_fine", ganzoo_fine=FINE % ("mine", "nowhere:Nothing"))
+    distribution(folder, "ganzoo-zebra", "ganzoo_zebra", ganzoo_zebra=FINE % ("last", "nowhere:Nothing"))
+    distribution(folder, "ganzoo-gone", "ganzoo_gone")  # its module isn't there at all
+    return folder
+
+
+def test_broken_plugins_are_skipped_and_the_others_still_work(broken):
+    found = look(broken)
+    assert {"mine", "last", "hinge", "relativistic"} <= set(found["names"])
+    assert "x" not in found["names"]
+    for name, (_, words) in BROKEN.items():
+        error = found["plugins"][name][3]
+        assert words in error
+        assert "\n" not in error
+    assert "No module named 'ganzoo_gone'" in found["plugins"]["gone"][3]
+    assert all(found["plugins"][name][3] is None for name in (*OURS, "fine", "zebra"))
+
+
+def test_each_broken_plugin_warns_once_and_names_itself(broken):
+    warnings = look(broken)["warnings"]
+    for name in (*BROKEN, "gone"):
+        mine = [line for line in warnings if f"plugin {name!r} of ganzoo-{name} 1.0 is skipped" in line]
+        assert len(mine) == 1, warnings
+    assert len(warnings) == len(BROKEN) + 1
+
+
+def test_the_command_line_shows_skipped_plugins_and_works_all_the_same(broken):
+    done = ganzoo_command("plugins", "--json", paths=[broken])
+    assert done.returncode == 0, done.stderr
+    shown = {plugin["name"]: plugin for plugin in json.loads(done.stdout)}
+    assert shown["exits"]["error"] == "SystemExit: 7"
+    assert shown["vanilla"]["error"] is None
+    assert "skipped: SystemExit: 7" in ganzoo_command("plugins", paths=[broken]).stdout
+    assert "cgan-mnist" in ganzoo_command("models", paths=[broken]).stdout
+
+
+def test_a_failed_look_up_says_which_plugins_were_skipped(broken):
+    done = ganzoo_command("train", "x-mnist", "--out", "nowhere", paths=[broken])
+    assert done.returncode == 2
+    assert "skipped plugins:" in done.stderr
+    assert "gone (ModuleNotFoundError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_words_of_a_broken_plugin_are_no_markup(tmp_path):
+    distribution(tmp_path, "ganzoo-odd", "ganzoo_odd", ganzoo_odd="raise ValueError('[/red] [bold]')")
+    done = ganzoo_command("plugins", paths=[tmp_path])
+    assert done.returncode == 0, done.stderr
+    assert "[/red] [bold]" in done.stdout
+    assert "[/red] [bold]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("allowed", "names"), [("vanilla", {"vanilla"}), (" data , fine", {"data", "fine"}), ("", set())]
+)
+def test_only_the_plugins_that_are_asked_for(broken, allowed, names):
+    found = look(broken, GANZOO_PLUGINS=allowed)
+    assert set(found["plugins"]) == names
+    assert not found["warnings"]
+
+
+@pytest.mark.parametrize("name", ["exits", "hook_raises"])
+def test_strict_raises_what_is_otherwise_a_warning(broken, name):
+    done = ganzoo_command("models", paths=[broken], GANZOO_STRICT="1", GANZOO_PLUGINS=f"vanilla,{name}")
+    assert done.returncode == 2
+    assert f"plugin {name!r} of ganzoo-{name} 1.0" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ganzoo_command("models", paths=[broken], GANZOO_STRICT="1", GANZOO_PLUGINS="vanilla").returncode == 0
+
+
+def test_a_distribution_without_metadata_is_no_obstacle(tmp_path):
+    info = tmp_path / "ganzoo_bare-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[ganzoo]\nbare = ganzoo_bare\n")
+    found = look(tmp_path)
+    assert "hinge" in found["names"]
+    assert found["plugins"]["bare"][3]
+
+
+def test_names_are_listed_without_torch():
+    done = python("import sys, ganzoo\nganzoo.models()\nganzoo.recipe('cgan-mnist')\nassert 'torch' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+    done = python(
+        """
+        import sys
+        from ganzoo.cli import main
+        for arguments in (["models"], ["models", "--json"], ["plugins"], ["--help"], ["train", "--help"]):
+            sys.argv = ["ganzoo", *arguments]
+            try:
+                main()
+            except SystemExit as error:
+                assert not error.code
+            assert "torch" not in sys.modules, arguments
+        """
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,94 @@
+"""The folder of a training is never taken from somebody else, nor lost to a mistake."""
+
+import json
+
+import pytest
+
+import ganzoo
+from ganzoo.errors import GanzooError, RunError
+from ganzoo.run import Run
+from tests.support import tiny
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_folder_of_other_files_is_left_alone(tmp_path, restart):
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "holiday.jpg").write_bytes(b"precious")
+    with pytest.raises(RunError, match=r"holds other files \(samples\) and no run; choose another folder"):
+        ganzoo.train(tiny("gan-mnist"), out=tmp_path, device="cpu", restart=restart)
+    assert contents(tmp_path) == {"samples/holiday.jpg": b"precious"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu")
+
+
+def test_a_changed_recipe_is_refused_on_resume_naming_what_differs(run):
+    before = contents(run.folder)
+    changes = {"training.seed": 4, "training.optimizer.lr": 0.5, "training.images": 100}
+    with pytest.raises(RunError) as caught:
+        ganzoo.train(tiny("gan-mnist", **changes), out=run.folder, device="cpu")
+    assert "training.seed was 0 and is now 4" in str(caught.value)
+    assert "training.optimizer.lr was 0.0002 and is now 0.5" in str(caught.value)
+    assert "images" not in str(caught.value)
+    assert "--restart" in str(caught.value)
+    assert contents(run.folder) == before
+
+
+def test_another_recipe_is_refused_and_restart_begins_anew(run):
+    before = contents(run.folder)
+    with pytest.raises(RunError, match="name was 'gan-mnist' and is now 'cgan-mnist'"):
+        ganzoo.train(tiny("cgan-mnist"), out=run.folder, device="cpu")
+    assert contents(run.folder) == before
+    with pytest.raises(GanzooError, match="names no weights"):
+        ganzoo.train(tiny("gan-mnist", **{"training.freeze": ["generator.x"]}), out=run.folder, restart=True)
+    assert contents(run.folder) == before
+    ganzoo.train(tiny("cgan-mnist"), out=run.folder, device="cpu", restart=True)
+    assert (run.recipe.name, run.model().name) == ("cgan-mnist", "cgan-mnist")
+    assert [row["step"] for row in run.metrics()] == [2]
+
+
+def test_the_same_command_on_a_finished_run_changes_nothing_that_matters(run):
+    before = contents(run.folder)
+    ganzoo.train(tiny("gan-mnist"), out=run.folder, device="cpu")
+    after = contents(run.folder)
+    assert set(after) == set(before)
+    weights = "exports/step-00000002/model.safetensors"
+    assert after[weights] == before[weights]
+    assert after["metrics.jsonl"] == before["metrics.jsonl"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"recipe": 3, "spec": {}}', '{"recipe": {}, "spec": {}}'])
+def test_a_damaged_record_is_one_sentence(run, content):
+    (run.folder / "recipe.json").write_text(content)
+    with pytest.raises(GanzooError):
+        ganzoo.train(tiny("gan-mnist"), out=run.folder, device="cpu")
+
+
+def test_a_run_knows_its_recipe_spec_and_log(run):
+    again = Run(run.folder)
+    assert again.recipe.training.images == tiny("gan-mnist").training.images
+    assert again.spec.name == "mnist-10k (train)"
+    row = json.loads((run.folder / "metrics.jsonl").read_text())
+    assert again.metrics() == [row]
+    assert {"generator/loss", "discriminator/loss", "step", "images", "seconds"} <= set(row)
+
+
+def test_a_folder_is_trained_in_by_one_process_at_a_time(run):
+    with run.locked(), pytest.raises(RunError, match="another process is training"):
+        ganzoo.train(tiny("gan-mnist"), out=run.folder, device="cpu")
+
+
+def test_a_run_without_an_export_has_no_model(tmp_path):
+    with pytest.raises(RunError, match="no exported model yet"):
+        Run(tmp_path).newest_export()
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(GanzooError, match=r"training.batch_size: 10 is not divisible by accumulate = 4"):
+        tiny("gan-mnist", **{"training.batch_size": 10, "training.accumulate": 4})
