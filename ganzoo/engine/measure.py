@@ -62,6 +62,7 @@ def _checked(parts_: Parts, wanted: Any) -> Any:
             raise GanzooError("only recipes that generate can be measured while they train")
         if wanted.features is not None:
             parts.features(wanted.features)
-        return [parts.metric(name) for name in wanted.metrics][0]
+        first, *_ = [parts.metric(name) for name in wanted.metrics]
+        return first
     except GanzooError as error:
         raise RecipeError(parts_.recipe.name, [f"training.measure: {error}"]) from None
