@@ -40,6 +40,16 @@ def ganzoo_datasets() -> Mapping[str, str]:  # type: ignore[empty-body]
 
 
 @hookspec
+def ganzoo_features() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Named feature networks, for metrics and perceptual losses: `{name: "module:Class"}` of `ganzoo.Features`."""
+
+
+@hookspec
+def ganzoo_metrics() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Metrics: `{name: "module:Class"}` of `ganzoo.Metric`."""
+
+
+@hookspec
 def ganzoo_recipes() -> Mapping[str, Traversable]:  # type: ignore[empty-body]
     """Recipes: `{name: TOML file}`; `return files_in(__name__, "recipes", ".toml")` gives a whole folder."""
 

@@ -122,6 +122,12 @@ class Run:
             raise RunError(f"run {str(self.folder)!r} has no exported model yet; let it train to its end")
         return found[-1]
 
+    def best_export(self) -> Path:
+        """The model folder that scored best by `[training.measure]`. Raises RunError when nothing was measured."""
+        if not (self.exports / "best").is_dir():
+            raise RunError(f"run {str(self.folder)!r} was not measured while it trained; add [training.measure]")
+        return self.exports / "best"
+
     def model(self, device: str | None = None) -> "Model":
         """The trained model."""
         from ganzoo.model import Model

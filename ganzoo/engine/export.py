@@ -21,9 +21,11 @@ from ganzoo.run import Run
 log = logging.getLogger("ganzoo")
 
 
-def export(run: Run, parts: Parts, networks: Mapping[str, nn.Module], steps: int, seen: int, seconds: float) -> None:
-    """Write the newest model folder of a run."""
-    target = run.exports / f"step-{steps:08d}"
+def export(
+    run: Run, parts: Parts, networks: Mapping[str, nn.Module], steps: int, seen: int, seconds: float, name: str = ""
+) -> None:
+    """Write a model folder of a run: the newest one, or the one of this name."""
+    target = run.exports / (name or f"step-{steps:08d}")
     config = describe(parts, networks) | {
         "trained": {"steps": steps, "images": seen, "seconds": round(seconds, 1), "machine": _machine()},
         "lineage": run.lineage,
