@@ -86,17 +86,26 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
+    allow_world_size_change: bool = False,
     on_progress: "OnProgress | None" = None,
 ) -> "Run":
     """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
     `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
-    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
-    it diverges.
+    is called after every step with the latest row of the log. Started by `torchrun`, it trains with all processes;
+    going on with another number of them needs `allow_world_size_change`. Raises GanzooError for bad input,
+    TrainingError when it ran and failed, Stopped after a signal.
     """
     from ganzoo import engine
 
-    return engine.train(Recipe.load(source), out, device=device, restart=restart, on_progress=on_progress)
+    return engine.train(
+        Recipe.load(source),
+        out,
+        device=device,
+        restart=restart,
+        allow_world_size_change=allow_world_size_change,
+        on_progress=on_progress,
+    )
 
 
 def load(name: str, *, device: str | None = None, dtype: "torch.dtype | None" = None) -> "Model":

@@ -103,6 +103,9 @@ class Training(Settings):
     sample_every: int = Field(100_000, ge=1, description="images between two sample grids")
     checkpoint_every: int = Field(100_000, ge=1, description="images between two checkpoints")
     keep: int = Field(2, ge=1, le=1000, description="checkpoints kept")
+    best: str | None = Field(
+        None, pattern=r"^(min|max):\S+$", description="also keep the best checkpoint by a value of the log: min:NAME"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -112,7 +115,7 @@ class Training(Settings):
 
 
 # what may change when a run goes on: how long, how often, how much is kept
-FREE = ("images", "log_every", "sample_every", "checkpoint_every", "keep")
+FREE = ("images", "log_every", "sample_every", "checkpoint_every", "keep", "best")
 
 
 class Recipe(Settings):

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ganzoo.errors import RunError
-from ganzoo.files import from_json, sha256, staged, to_json
+from ganzoo.files import from_json, sha256, staged, to_json, write
 
 log = logging.getLogger("ganzoo")
 SCHEMA = 1
@@ -44,6 +44,11 @@ class Checkpoint:
         return f"{part}.safetensors" in self.manifest["files"]
 
 
+def name(step: int) -> str:
+    """The folder of a step's checkpoint."""
+    return f"step-{step:08d}"
+
+
 def save(
     folder: Path,
     step: int,
@@ -52,24 +57,24 @@ def save(
     facts: Mapping[str, Any],
 ) -> Checkpoint:
     """Write `folder/step-00001234/`: `tensors` as safetensors, `states` (optimisers) for a `weights_only` load."""
-    target = folder / f"step-{step:08d}"
+    target = folder / name(step)
     with staged(target, replace=True) as staging:  # one that is there is invalid, or the same step taken again
         files = {}
         for part, named in tensors.items():
-            plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+            plain = {key: tensor.detach().cpu().contiguous() for key, tensor in named.items()}
             files[f"{part}.safetensors"] = save_safetensors(plain)
         for part, state in states.items():
             buffer = io.BytesIO()
             torch.save(state, buffer)
             files[f"{part}.pt"] = buffer.getvalue()
         listed = {}
-        for name, content in files.items():
-            path = staging / name
+        for file, content in files.items():
+            path = staging / file
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
-            listed[name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            write(path, content)
+            listed[file] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
         manifest = {"schema": SCHEMA, "step": step, **facts, "files": listed}
-        (staging / "manifest.json").write_text(to_json(manifest))
+        write(staging / "manifest.json", to_json(manifest).encode())
     return Checkpoint(target, manifest)
 
 
@@ -93,14 +98,30 @@ def read(path: Path) -> Checkpoint:
             f"checkpoint {path} has schema {manifest.get('schema')} and this ganzoo reads {SCHEMA}; "
             "upgrade torch-ganzoo"
         )
-    for name, expected in manifest["files"].items():
-        part = path / name
+    for file, expected in manifest["files"].items():
+        part = path / file
         if part.stat().st_size != expected["size"] or sha256(part) != expected["sha256"]:
-            raise ValueError(f"{name} is not what the manifest says")
+            raise ValueError(f"{file} is not what the manifest says")
     return Checkpoint(path, manifest)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints."""
-    for old in sorted(folder.glob("step-*"))[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+def prune(folder: Path, keep: int, best: str | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints and the best one by `min:metric` or `max:metric` of the log."""
+    there = sorted(folder.glob("step-*"))
+    kept = set(there[-keep:])
+    if best is not None:
+        direction, _, metric = best.partition(":")
+        scores = {path: score for path in there if (score := _latest(path, metric)) is not None}
+        if scores:
+            kept.add((min if direction == "min" else max)(scores, key=lambda path: scores[path]))
+    for old in there:
+        if old not in kept:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _latest(path: Path, metric: str) -> float | None:
+    try:
+        value = from_json((path / "manifest.json").read_text())["latest"].get(metric)
+        return None if value is None else float(value)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
