@@ -17,6 +17,8 @@ TINY = {
 
 def recipe(name, images, **more):
     small = {"architecture.width": 8} | TINY | {"training.images": images, **more}
+    if name == "cgan-mnist":
+        small["strategy.final_gamma"] = None  # a schedule follows the budget, which these tests change
     return ganzoo.recipe(name).changed(small)
 
 
