@@ -43,7 +43,7 @@ def average(
     processes.reduce(flat)
     means = [
         part.view_as(t).to(t.dtype)
-        for part, t in zip(flat.split([t.numel() for t in (*tensors, *rest)]), (*tensors, *rest), strict=True)
+        for part, t in zip(torch.split(flat, [t.numel() for t in (*tensors, *rest)]), (*tensors, *rest), strict=True)
     ]
     found = iter(means)
     for (name, i), there in zip(slots, present, strict=True):

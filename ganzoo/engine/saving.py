@@ -32,7 +32,7 @@ class Saver:
 
         def look() -> str | None:
             found = checkpoints.newest(folder)
-            return found and found.path.name
+            return found.path.name if found else None
 
         name = processes.first(look)
         return None if name is None else processes.each(lambda: _read(folder / name))
