@@ -74,7 +74,7 @@ def save(
             write(path, content)
             listed[file] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
         manifest = {"schema": SCHEMA, "step": step, **facts, "files": listed}
-        write(staging / "manifest.json", to_json(manifest).encode())
+        write(staging / "manifest.json", to_json(manifest | {"checksum": _checksum(manifest)}).encode())
     return Checkpoint(target, manifest)
 
 
@@ -90,9 +90,11 @@ def newest(folder: Path) -> Checkpoint | None:
 
 def read(path: Path) -> Checkpoint:
     """Verify a checkpoint against its manifest. Raises ValueError or OSError when it is damaged."""
-    manifest = from_json((path / "manifest.json").read_text())
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise ValueError("the manifest is no manifest")
+    text = (path / "manifest.json").read_text()
+    manifest = from_json(text)
+    whole = isinstance(manifest, dict) and to_json(manifest) == text
+    if not whole or manifest.pop("checksum", None) != _checksum(manifest):
+        raise ValueError("manifest.json is not what was written")
     if manifest.get("schema") != SCHEMA:
         raise RunError(
             f"checkpoint {path} has schema {manifest.get('schema')} and this ganzoo reads {SCHEMA}; "
@@ -103,6 +105,19 @@ def read(path: Path) -> Checkpoint:
         if part.stat().st_size != expected["size"] or sha256(part) != expected["sha256"]:
             raise ValueError(f"{file} is not what the manifest says")
     return Checkpoint(path, manifest)
+
+
+def _checksum(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(to_json(manifest).encode()).hexdigest()
+
+
+def set_aside(folder: Path, after: int) -> None:
+    """Give checkpoints after a step, which are damaged or not wanted any more, names that are none of a checkpoint."""
+    for path in folder.glob("step-*"):
+        if path.name > name(after):
+            target = folder / f"damaged-{path.name}"
+            shutil.rmtree(target, ignore_errors=True)
+            path.rename(target)
 
 
 def prune(folder: Path, keep: int, best: str | None = None) -> None:

@@ -80,7 +80,6 @@ class Saver:
 
     def _facts(self) -> dict[str, Any]:
         e = self.engine
-        plugins = [registry().entry(kind, name).plugin for kind, name in e.parts.names]
         return {
             "images": e.images,
             "attempt": e.attempt,
@@ -90,8 +89,12 @@ class Saver:
             "accumulate": e.stepper.accumulate,
             "latest": {name: value for name, value in e.latest.items() if value == value},
             "recipe": e.parts.recipe.tables(),
-            "plugins": {p.distribution: p.version for p in plugins},
+            "plugins": self._plugins(),
         }
+
+    def _plugins(self) -> dict[str, str]:
+        plugins = [registry().entry(kind, name).plugin for kind, name in self.engine.parts.names]
+        return {p.distribution: p.version for p in plugins}
 
     def append(self, row: dict[str, Any]) -> None:
         """A line of the log. A full disk costs the line, never the training."""
@@ -131,6 +134,9 @@ class Saver:
         else:
             e.stepper.check(micro_batches)
             e.stepper.accumulate = micro_batches  # smaller since a process ran out of memory
+        for name, version in self._plugins().items():
+            if (before := manifest.get("plugins", {}).get(name, version)) != version and e.processes.is_main:
+                log.warning("this run was begun with %s %s and goes on with %s", name, before, version)
         self.restore(saved)
         e.attempt = int(manifest["attempt"])
 
@@ -147,9 +153,16 @@ class Saver:
         e.updates = []
         e.latest = dict(manifest.get("latest", {}))
         e.steps, e.images, e.seconds = saved.step, int(manifest["images"]), float(manifest["seconds"])
-        if e.processes.is_main:
-            with e.run.log.open("r+b") as file:
-                file.truncate(manifest["log_bytes"])
+        e.processes.first(lambda: self._clean(saved))
+
+    def _clean(self, saved: checkpoints.Checkpoint) -> None:
+        """The folder as it was when the checkpoint was written."""
+        try:
+            checkpoints.set_aside(self.engine.run.checkpoints, saved.step)
+            with self.engine.run.log.open("a+b") as file:
+                file.truncate(min(file.tell(), int(saved.manifest["log_bytes"])))
+        except OSError as error:
+            raise RunError(f"run {str(self.engine.run.folder)!r} can't be written: {error.strerror}") from None
 
 
 def _read(path: Path) -> checkpoints.Checkpoint:

@@ -32,6 +32,21 @@ def together(count, work, *arguments, timeout=100):
     return results
 
 
+def start(work, *arguments):
+    """A process by itself that does this; the caller ends it."""
+    process = _context.Process(target=_alone, args=(work, arguments), daemon=True)
+    process.start()
+    return process
+
+
+def _alone(work, arguments):
+    import torch
+
+    torch.set_num_threads(1)
+    work(*arguments)
+    os._exit(0)
+
+
 def _child(send, rank, count, port, work, arguments):
     import torch
 
