@@ -108,6 +108,10 @@ def summary(run: "Run") -> None:
     if rows:
         shown = {k: v for k, v in rows[-1].items() if "/" in k}
         console.print("  ".join(f"{name} {value:.3f}" for name, value in shown.items()), highlight=False)
+    for finding in run.health().get("findings", []):
+        errors.print(
+            f"health: {finding['seen']}; try {finding['try']} ({finding['paper']})", style="yellow", markup=False
+        )
     line = f"model: file:{run.folder}  (ganzoo sample file:{run.folder} --grid --out samples.png)"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.engine import checkpoint as checkpoints
-from ganzoo.engine import trouble
+from ganzoo.engine import health, trouble
 from ganzoo.engine.export import export, sample_grid
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
@@ -143,6 +143,7 @@ class Engine:
                     f"the model can't be written into {str(self.run.exports)!r} ({error.strerror}); make room there "
                     "and give the same command again"
                 ) from None
+            health.examine(self.run, self.parts, self.published(), self.networks)
 
         self.processes.first(write)
         self.observers.call("ganzoo_training_finished", run=self.run)
