@@ -1,7 +1,7 @@
 """The verbs: models, recipe, build, train, load."""
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,13 +87,15 @@ def train(
     device: str | None = None,
     restart: bool = False,
     allow_world_size_change: bool = False,
+    trackers: Sequence[str] = (),
     on_progress: "OnProgress | None" = None,
 ) -> "Run":
     """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
     `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
     is called after every step with the latest row of the log. Started by `torchrun`, it trains with all processes;
-    going on with another number of them needs `allow_world_size_change`. Raises GanzooError for bad input,
+    going on with another number of them needs `allow_world_size_change`. `trackers` are any of tensorboard, wandb and
+    trackio. Raises GanzooError for bad input,
     TrainingError when it ran and failed, Stopped after a signal.
     """
     from ganzoo import engine
@@ -104,6 +106,7 @@ def train(
         device=device,
         restart=restart,
         allow_world_size_change=allow_world_size_change,
+        trackers=trackers,
         on_progress=on_progress,
     )
 

@@ -33,6 +33,10 @@ def train(
     allow_world_size_change: Annotated[
         bool, typer.Option("--allow-world-size-change", help="Go on with another number of processes.")
     ] = False,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard, wandb or trackio (extras of the same names); may be repeated."),
+    ] = None,
 ) -> None:
     """Train a recipe, or resume it.
 
@@ -61,6 +65,7 @@ def train(
             device=device,
             restart=restart,
             allow_world_size_change=allow_world_size_change,
+            trackers=tracker or (),
             on_progress=advance,
         )
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
+from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import RunError
 from ganzoo.recipes import Recipe
 from ganzoo.resolve import Parts, resolve
@@ -20,10 +22,12 @@ def train(
     device: str | None = None,
     restart: bool = False,
     allow_world_size_change: bool = False,
+    trackers: Sequence[str] = (),
     on_progress: OnProgress | None = None,
 ) -> Run:
     """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed."""
     processes = Processes(device)
+    watchers = processes.each(lambda: [Tracker(name) for name in trackers])
     parts = processes.each(lambda: resolve(recipe))
     run = Run(folder)
     with contextlib.ExitStack() as held:
@@ -36,7 +40,7 @@ def train(
             return restart or not any(run.checkpoints.glob("step-*"))
 
         fresh = processes.first(prepare)
-        observers = Observers(processes.is_main, on_progress)
+        observers = Observers(processes.is_main, on_progress, watchers)
         engine = Engine(parts, run, processes, observers, fresh, allow_world_size_change)
         processes.first(lambda: _begin(run, parts, restart))
         engine.train()

@@ -48,6 +48,15 @@ def vanished(values: Values, recipe: Recipe) -> Iterator[Finding]:
         )
 
 
+def blind(values: Values, recipe: Recipe) -> Iterator[Finding]:
+    if values.get("pairs_ordered", 1.0) < 0.3:
+        yield _finding(
+            f"the discriminator falls behind: it tells real from generated in {values['pairs_ordered']:.0%} of pairs",
+            "a larger training.optimizer.discriminator.lr",
+            "Heusel et al., 2017",
+        )
+
+
 def exploded(values: Values, recipe: Recipe) -> Iterator[Finding]:
     for key, peak in values.items():
         if key.endswith("/gradient_peak_over_median") and peak > 100:
@@ -96,4 +105,11 @@ def _finding(seen: str, attempt: str, paper: str) -> Finding:
     return {"seen": seen, "try": attempt, "paper": paper}
 
 
-LOOKS: tuple[Callable[[Values, Recipe], Iterator[Finding]], ...] = vanished, collapsed, exploded, stride, unbalanced
+LOOKS: tuple[Callable[[Values, Recipe], Iterator[Finding]], ...] = (
+    vanished,
+    collapsed,
+    blind,
+    exploded,
+    stride,
+    unbalanced,
+)

@@ -22,7 +22,7 @@ from ganzoo.resolve import Parts
 from ganzoo.run import Run
 
 log = logging.getLogger("ganzoo")
-BATCH, REFERENCE, SIDE = 256, 1024, 16
+BATCH, REFERENCE, SIDE, PIXELS = 256, 4096, 16, 2**25
 
 
 def examine(
@@ -42,19 +42,19 @@ def examine(
 
 
 def gradients(rows: list[dict[str, float]]) -> dict[str, Any]:
-    """For each network: the gradient norm at the end over its highest median, its highest peak over its median, and
-    the update-to-weight ratio at the end. A tenth of the log is "the end"."""
+    """For each network: the gradient norm at the end over the highest of the first half, the highest after the first
+    tenth over the median, and the update-to-weight ratio at the end. A tenth of the log is "the end"."""
     found: dict[str, Any] = {}
-    for key in {key for row in rows for key in row if key.endswith("/gradient_norm")}:
+    for key in sorted({key for row in rows for key in row if key.endswith("/gradient_norm")}):
         network = key.removesuffix("/gradient_norm")
         norms = [row[key] for row in rows if key in row]
-        last = max(1, len(norms) // 10)
-        early = statistics.median(norms[: max(1, len(norms) // 2)])
-        found[f"{network}/gradient_end_over_start"] = statistics.median(norms[-last:]) / max(early, 1e-30)
-        found[f"{network}/gradient_peak_over_median"] = max(norms) / max(statistics.median(norms), 1e-30)
+        tenth = max(1, len(norms) // 10)
+        start, later = max(norms[: max(1, len(norms) // 2)]), norms[tenth:] or norms
+        found[f"{network}/gradient_end_over_start"] = statistics.median(norms[-tenth:]) / max(start, 1e-30)
+        found[f"{network}/gradient_peak_over_median"] = max(later) / max(statistics.median(later), 1e-30)
         ratios = [row[f"{network}/update_ratio"] for row in rows if f"{network}/update_ratio" in row]
         if ratios:
-            found[f"{network}/update_ratio"] = statistics.median(ratios[-last:])
+            found[f"{network}/update_ratio"] = statistics.median(ratios[-tenth:])
     return found
 
 
@@ -66,7 +66,8 @@ def samples(parts: Parts, published: Mapping[str, nn.Module], networks: Mapping[
     fake = model.sample(batch, seed=0)
     labelled = "label" in parts.dataset.columns and bool(parts.spec.labels)
     columns = ("image", "label") if labelled else ("image",)
-    real, *label = (t.cpu() for t in parts.dataset.read(columns, 0, 0, min(REFERENCE, parts.spec.count)))
+    count = min(REFERENCE, parts.spec.count, max(batch, PIXELS // fake[0].numel()))
+    real, *label = (t.cpu() for t in parts.dataset.read(columns, 0, 0, count))
     real = (real + 1) / 2
     small_fake, small_real = _small(fake), _small(real)
     distances = torch.cdist(small_fake, small_fake)

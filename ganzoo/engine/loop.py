@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.engine import checkpoint as checkpoints
-from ganzoo.engine import health, trouble
+from ganzoo.engine import health, report, trouble
 from ganzoo.engine.export import export, sample_grid
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
@@ -144,6 +144,7 @@ class Engine:
                     "and give the same command again"
                 ) from None
             health.examine(self.run, self.parts, self.published(), self.networks)
+            report.write(self.run)
 
         self.processes.first(write)
         self.observers.call("ganzoo_training_finished", run=self.run)
@@ -210,6 +211,8 @@ class Engine:
     def _save(self, must: bool = False) -> None:
         trouble.check(self)
         saved = self.saver.save(must)
+        if self.processes.is_main:
+            report.write(self.run)
         if saved is not None:
             self.observers.call("ganzoo_checkpoint_saved", run=self.run, step=self.steps, path=saved)
 
