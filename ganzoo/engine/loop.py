@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.engine import health, report, trouble
 from ganzoo.engine.export import export, sample_grid
 from ganzoo.engine.observers import Observers
@@ -19,7 +18,7 @@ from ganzoo.engine.saving import Saver
 from ganzoo.engine.signals import Signals
 from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
-from ganzoo.errors import Stopped, TrainingError
+from ganzoo.errors import ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
@@ -41,6 +40,7 @@ class Engine:
         allow_world_size_change: bool = False,
     ):
         self.parts, self.run, self.processes, self.observers = parts, run, processes, observers
+        self.fresh = fresh
         self.training = training = parts.recipe.training
         device = processes.device
         if training.deterministic:
@@ -106,6 +106,11 @@ class Engine:
             sweep(self.run.checkpoints)
             sweep(self.run.exports)
         found = self.saver.newest()
+        if found is None and not self.fresh:
+            raise RunError(
+                f"no checkpoint in {str(self.run.checkpoints)!r} is complete; begin anew with --restart, "
+                "or use another folder"
+            )
         if found is None:
             self._log_start()
             self._save()
@@ -138,11 +143,8 @@ class Engine:
         def write() -> None:
             try:
                 export(self.run, self.parts, self.published(), self.steps, self.images, self.seconds)
-            except OSError as error:
-                raise TrainingError(
-                    f"the model can't be written into {str(self.run.exports)!r} ({error.strerror}); make room there "
-                    "and give the same command again"
-                ) from None
+            except (OSError, ModelError) as error:
+                raise TrainingError(f"{error}; make room there and give the same command again") from None
             health.examine(self.run, self.parts, self.published(), self.networks)
             report.write(self.run)
 
@@ -215,7 +217,3 @@ class Engine:
             report.write(self.run)
         if saved is not None:
             self.observers.call("ganzoo_checkpoint_saved", run=self.run, step=self.steps, path=saved)
-
-    def goto(self, saved: checkpoints.Checkpoint) -> None:
-        """Be where a checkpoint says."""
-        self.saver.restore(saved)

@@ -41,7 +41,7 @@ def check(engine: "Engine") -> None:
         raise error
     if engine.processes.is_main:
         log.warning("%s; going back to step %d with other noise (attempt %d)", what, found.step, attempt)
-    engine.goto(found)
+    engine.saver.restore(found)
     engine.attempt = attempt
 
 
@@ -94,7 +94,7 @@ def smaller_batches(engine: "Engine", error: Exhausted) -> None:
         failed = TrainingError(f"out of memory in step {engine.steps}, and the batch can't be cut further: {reason}")
         failed.elsewhere = not engine.processes.is_main
         raise failed from None
-    engine.goto(found)
+    engine.saver.restore(found)
     engine.stepper.accumulate = halved
     if engine.processes.device.type == "cuda":
         torch.cuda.empty_cache()
