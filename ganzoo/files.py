@@ -56,6 +56,13 @@ def write(path: Path, content: bytes) -> None:
         os.close(handle)
 
 
+def remove(folder: Path) -> None:
+    """Delete a folder that is never seen half deleted: what a kill leaves of it, `sweep` finds."""
+    doomed = folder.parent / f"{STAGING}{folder.name}-{uuid.uuid4().hex[:8]}.old"
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written."""
     for left in folder.glob(f"{STAGING}*"):

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ganzoo.errors import RunError
-from ganzoo.files import from_json, sha256, staged, to_json, write
+from ganzoo.files import from_json, remove, sha256, staged, to_json, write
 
 log = logging.getLogger("ganzoo")
 SCHEMA = 1
@@ -131,7 +131,7 @@ def prune(folder: Path, keep: int, best: str | None = None) -> None:
             kept.add((min if direction == "min" else max)(scores, key=lambda path: scores[path]))
     for old in there:
         if old not in kept:
-            shutil.rmtree(old, ignore_errors=True)
+            remove(old)
 
 
 def _latest(path: Path, metric: str) -> float | None:

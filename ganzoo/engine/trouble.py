@@ -83,7 +83,7 @@ def _number(value: torch.Tensor) -> float | str:
 
 def smaller_batches(engine: "Engine", error: Exhausted) -> None:
     """Every process takes twice as many micro-batches from the last checkpoint on; the batch stays what it is."""
-    error.__traceback__ = error.__cause__ = None  # they hold the graph whose memory is needed
+    error.__traceback__ = error.__cause__ = error.__context__ = None  # they hold the graph whose memory is needed
     halved = engine.stepper.accumulate * 2
     found = engine.saver.newest()
     try:

@@ -13,6 +13,7 @@ from ganzoo.engine.checkpoint import newest
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
+from ganzoo.errors import TrainingError
 from ganzoo.registry import registry
 from ganzoo.resolve import resolve
 from ganzoo.run import Run
@@ -229,6 +230,24 @@ def test_out_of_memory_on_one_process_gives_smaller_micro_batches_on_all(tmp_pat
     assert first == second
     assert first[1:] == (8, 0, 2)
     assert newest(tmp_path / "run" / "checkpoints").manifest["accumulate"] == 2
+
+
+def test_out_of_memory_with_nothing_left_to_cut_ends_with_exit_code_3(tmp_path):
+    """Alone too: four images are cut to micro-batches of two, then of one, and then it is said."""
+
+    def always(self):
+        self.stepper.read = _exhausted
+        original(self)
+
+    original, Engine._step = Engine._step, always
+    try:
+        with pytest.raises(
+            TrainingError, match=r"out of memory in step 0, .* can't be shared by 1 processes x 8"
+        ) as failed:
+            ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu")
+    finally:
+        Engine._step = original
+    assert failed.value.exit_code == 3
 
 
 def test_resuming_with_other_processes_needs_the_flag_and_goes_on(tmp_path):
