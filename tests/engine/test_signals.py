@@ -172,7 +172,7 @@ def launch(out, images):
     settings = "architecture.width=4", "training.batch_size=4", f"training.images={images}"
     intervals = "training.checkpoint_every=200", "training.log_every=40", "training.keep=1000"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["--max-restarts", "1", "-m", "ganzoo", "train", "gan-mnist", "--out", str(out), "--device", "cpu"]
+    command += ["--max-restarts", "3", "-m", "ganzoo", "train", "gan-mnist", "--out", str(out), "--device", "cpu"]
     command += [word for setting in (*settings, *intervals) for word in ("--set", setting)]
     return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
 
