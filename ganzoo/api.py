@@ -95,6 +95,8 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
+    allow_world_size_change: bool = False,
+    trackers: Sequence[str] = (),
     on_progress: "OnProgress | None" = None,
     hub: "Hub | None" = None,
 ) -> "Run":
@@ -103,15 +105,25 @@ def train(
     A recipe whose `start_from` is `hf://user/repo` starts from the commit that this is now, and records it.
 
     `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
-    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
-    it diverges.
+    is called after every step with the latest row of the log. Started by `torchrun`, it trains with all processes;
+    going on with another number of them needs `allow_world_size_change`. `trackers` are any of tensorboard, wandb and
+    trackio. Raises GanzooError for bad input,
+    TrainingError when it ran and failed, Stopped after a signal.
     """
     from ganzoo import engine
     from ganzoo.hub.base import base_of, pinned
 
     chosen = pinned(Recipe.load(source), Path(out), restart, hub)
-    base = base_of(chosen.start_from, hub)
-    return engine.train(chosen, out, device=device, restart=restart, base=base, on_progress=on_progress)
+    return engine.train(
+        chosen,
+        out,
+        device=device,
+        restart=restart,
+        allow_world_size_change=allow_world_size_change,
+        trackers=trackers,
+        base=base_of(chosen.start_from, hub),
+        on_progress=on_progress,
+    )
 
 
 def load(
