@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ganzoo.engine.observers import OnProgress
     from ganzoo.evaluation.measure import Report
+    from ganzoo.evaluation.pictures import Pictures
     from ganzoo.hub.client import Hub
     from ganzoo.hub.publish import Published
     from ganzoo.model import Model
@@ -188,14 +189,26 @@ def evaluate(
     seeds: Sequence[int] = (0, 1, 2),
     count: int = 10_000,
     features: str | None = None,
+    reference: "Pictures | None" = None,
+    training: "Pictures | None" = None,
     device: str | None = None,
     tick: Callable[[str, int, int], None] | None = None,
 ) -> "Report":
     """Measure a model's samples against the held-out part of its data; each number carries its protocol.
 
-    `metrics` and `features` are chosen by what the model makes unless named. Raises GanzooError.
+    `metrics` and `features` are chosen by what the model makes unless named; `reference` and `training` replace the
+    data of the model's recipe. Raises GanzooError.
     """
     from ganzoo.evaluation.measure import evaluate_model
 
     model = load(name, device=device)
-    return evaluate_model(model, metrics, seeds=tuple(seeds), count=count, features=features, tick=tick)
+    return evaluate_model(
+        model,
+        metrics,
+        seeds=tuple(seeds),
+        count=count,
+        features=features,
+        reference=reference,
+        training=training,
+        tick=tick,
+    )
