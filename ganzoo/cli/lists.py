@@ -44,7 +44,7 @@ def plugins(as_json: Json = False) -> None:
 
     found = registry().plugins
     if as_json:
-        keep = ("name", "distribution", "version", "licence", "provides", "refused", "error")
+        keep = ("name", "distribution", "version", "licence", "provides", "refused", "error", "seconds")
         console.print_json(json.dumps([{key: getattr(plugin, key) for key in keep} for plugin in found]))
         return
     table = Table(box=None, pad_edge=False)
