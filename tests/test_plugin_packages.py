@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.benchmarks.extending import table
 from tests.installed import PACKAGES, Installed
 
 SOUND = "conditional", "data", "vanilla", "wave"
@@ -152,3 +153,9 @@ def test_the_contract_kit_runs_as_a_pytest_plugin(there, tmp_path):
     done = there.run(*command[:-2], "wavy", tmp_path, plugins=SOUND, cwd=tmp_path)
     assert done.returncode == 4
     assert "there is no plugin 'wavy' (is its package installed?)" in done.stderr + done.stdout
+
+
+def test_what_extending_costs_is_what_the_page_says():
+    page = (PACKAGES.parents[1] / "docs" / "write-a-plugin.md").read_text()
+    assert table() in page
+    assert table().count("| 0 |") == 3  # not a line in ganzoo
