@@ -67,6 +67,8 @@ def main() -> None:
             raise
         if not error.elsewhere and (is_main() or error.elsewhere is None):
             say("red", "error", error)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            os._exit(error.exit_code)  # an orderly end would wait for processes that may be gone
         sys.exit(error.exit_code)
 
 
