@@ -30,6 +30,30 @@ class ModelError(GanzooError):
     """A model folder, its weights or a request made of a model is not as it must be."""
 
 
+class HubError(GanzooError):
+    """The Hub, the way to it or what it holds is not as it must be; the message says whether a retry may help."""
+
+    exit_code = 3
+
+
+class UnreachableError(HubError):
+    """The Hub can't be reached, and what was asked for isn't on this computer."""
+
+
+class ChecksumError(ModelError, HubError):
+    """A file's content is not what its hash says; the message names the file, the expected hash and the found one."""
+
+
+class PublishError(GanzooError):
+    """A model can't be published as it is; nothing was sent."""
+
+
+class GateError(PublishError):
+    """A model failed the gate of its family; nothing was sent."""
+
+    exit_code = 3
+
+
 class RunError(GanzooError):
     """A run folder or a checkpoint can't be used as asked."""
 

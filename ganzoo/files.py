@@ -5,10 +5,11 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 STAGING = ".staging-"
 
@@ -64,6 +65,20 @@ def sha256(path: Path) -> str:
     """The hash of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_hash(content: bytes) -> str:
+    """The hash by which git, and so the Hub, names a small file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a plain file to read. Symlinks, devices and folders are an OSError, and a FIFO can't block."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path.name} is no regular file")
+    return os.fdopen(handle, "rb")
 
 
 def to_json(value: Any) -> str:

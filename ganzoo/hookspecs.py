@@ -40,6 +40,16 @@ def ganzoo_datasets() -> Mapping[str, str]:  # type: ignore[empty-body]
 
 
 @hookspec
+def ganzoo_features() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Named feature networks, for metrics and perceptual losses: `{name: "module:Class"}` of `ganzoo.Features`."""
+
+
+@hookspec
+def ganzoo_metrics() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Metrics: `{name: "module:Class"}` of `ganzoo.Metric`."""
+
+
+@hookspec
 def ganzoo_recipes() -> Mapping[str, Traversable]:  # type: ignore[empty-body]
     """Recipes: `{name: TOML file}`; `return files_in(__name__, "recipes", ".toml")` gives a whole folder."""
 
@@ -67,6 +77,11 @@ def ganzoo_checkpoint_saved(run: "Run", step: int, path: Path) -> None:
 @hookspec
 def ganzoo_training_finished(run: "Run") -> None:
     """The budget is spent and the model is exported."""
+
+
+@hookspec
+def ganzoo_card_sections(run: "Run") -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Sections for a model's card, written at its export: `{title: Markdown}`. Raw HTML in them is escaped."""
 
 
 def files_in(package: str, folder: str, suffix: str) -> dict[str, Traversable]:

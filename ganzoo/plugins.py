@@ -31,6 +31,11 @@ class Plugin:
     seconds: float = 0.0
 
     @property
+    def path(self) -> str:
+        """The file that the plugin's hooks stand in; empty for a skipped one."""
+        return str(getattr(self.module, "__file__", None) or "")
+
+    @property
     def first_party(self) -> bool:
         return self.distribution == FIRST_PARTY
 

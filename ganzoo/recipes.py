@@ -88,6 +88,20 @@ class Ema(Settings):
     )
 
 
+class Measure(Settings):
+    """What to measure while training goes on; the best checkpoint by it is kept."""
+
+    metrics: tuple[str, ...] = Field(min_length=1, max_length=32, description="NAME or NAME,SETTING=VALUE")
+    every: int = Field(ge=1, description="images between two measurements; the end is measured too")
+    count: int = Field(1_000, ge=2, le=1_000_000, description="samples of one measurement")
+    features: str | None = Field(None, max_length=200, description="feature network; what suits the data by default")
+
+    @property
+    def best(self) -> str:
+        """The metric that decides which checkpoint is the best: the first."""
+        return self.metrics[0]
+
+
 class Training(Settings):
     images: int = Field(ge=1, description="budget: real images consumed, all draws counted")
     batch_size: int = Field(64, ge=1, le=1_000_000, description="global: over all processes and micro-batches")
@@ -102,6 +116,7 @@ class Training(Settings):
     log_every: int = Field(2_000, ge=1, description="images between two lines of the log")
     sample_every: int = Field(100_000, ge=1, description="images between two sample grids")
     checkpoint_every: int = Field(100_000, ge=1, description="images between two checkpoints")
+    measure: Measure | None = None
     keep: int = Field(2, ge=1, le=1000, description="checkpoints kept")
 
     @model_validator(mode="after")
@@ -112,7 +127,7 @@ class Training(Settings):
 
 
 # what may change when a run goes on: how long, how often, how much is kept
-FREE = ("images", "log_every", "sample_every", "checkpoint_every", "keep")
+FREE = ("images", "log_every", "sample_every", "checkpoint_every", "measure", "keep")
 
 
 class Recipe(Settings):

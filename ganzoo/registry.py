@@ -16,6 +16,8 @@ KINDS = {
     "loss": ("ganzoo_losses", "ganzoo.loss:Loss"),
     "strategy": ("ganzoo_strategies", "ganzoo.strategy:Strategy"),
     "dataset": ("ganzoo_datasets", "ganzoo.dataset:Dataset"),
+    "features": ("ganzoo_features", "ganzoo.features:Features"),
+    "metric": ("ganzoo_metrics", "ganzoo.metric:Metric"),
     "recipe": ("ganzoo_recipes", None),
     "model": ("ganzoo_models", None),
 }

@@ -49,7 +49,7 @@ def test_a_plugin_frozen_at_the_first_signatures_still_works(install, tmp_path):
     assert set(frozen_plugin.TOLD) == {"started", "logged", "saved", "finished"}
 
 
-@pytest.mark.parametrize("hook", [hook for hook in HOOKS if hasattr(frozen_plugin, hook)])
+@pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_can_grow_an_argument_without_breaking_an_old_plugin(hook):
     arguments = [*inspect.signature(getattr(hookspecs, hook)).parameters, "new"]
     space = {"hookspec": hookspecs.hookspec}

@@ -2,12 +2,14 @@
 
 import contextlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
 from ganzoo.errors import RunError
+from ganzoo.folder import ModelFiles
 from ganzoo.recipes import Recipe
 from ganzoo.resolve import Parts, resolve
 from ganzoo.run import Run
@@ -19,9 +21,13 @@ def train(
     *,
     device: str | None = None,
     restart: bool = False,
+    base: Callable[[], ModelFiles] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Run:
-    """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed."""
+    """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed.
+
+    `base` gives the files of the model that the recipe starts from; it is asked only when training begins.
+    """
     processes = Processes(device)
     parts = resolve(recipe)
     run = Run(folder)
@@ -31,12 +37,12 @@ def train(
         if run.exists and not restart:
             _same(run, parts)
         fresh = restart or not any(run.checkpoints.glob("step-*"))
-        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress), fresh)
+        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress), base, fresh)
         if processes.is_main:
             if restart:
                 for part in (run.checkpoints, run.samples, run.exports):
                     shutil.rmtree(part, ignore_errors=True)
-            run.begin(parts.recipe, parts.spec)
+            run.begin(parts.recipe, parts.spec, engine.lineage)
         engine.train()
     return run
 

@@ -100,7 +100,8 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, manifest)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints."""
+def prune(folder: Path, keep: int, spare: int | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints, and the one of step `spare`."""
     for old in sorted(folder.glob("step-*"))[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        if spare is None or old.name != f"step-{spare:08d}":
+            shutil.rmtree(old, ignore_errors=True)

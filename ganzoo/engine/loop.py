@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.engine.export import export, sample_grid
+from ganzoo.engine.measure import Measuring
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
 from ganzoo.engine.processes import Processes
@@ -20,6 +21,7 @@ from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
 from ganzoo.errors import RunError, Stopped, TrainingError
 from ganzoo.files import sweep, to_json
+from ganzoo.folder import ModelFiles
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
@@ -31,7 +33,15 @@ ATTEMPTS = 3
 class Engine:
     """Trains a recipe into a run."""
 
-    def __init__(self, parts: Parts, run: Run, processes: Processes, observers: Observers, fresh: bool = True):
+    def __init__(
+        self,
+        parts: Parts,
+        run: Run,
+        processes: Processes,
+        observers: Observers,
+        base: Callable[[], ModelFiles] | None = None,
+        fresh: bool = True,
+    ):
         self.parts, self.run, self.processes, self.observers = parts, run, processes, observers
         self.training = training = parts.recipe.training
         device = processes.device
@@ -39,8 +49,9 @@ class Engine:
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
+        self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
         if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
-            start_from(parts.recipe.start_from, self.networks)
+            self.lineage = start_from(parts.recipe.start_from, self.networks, base() if base else None)
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())
         self.optimizers = {n: NetworkOptimizer(net, training.optimizer.of(n)) for n, net in self.networks.items()}
@@ -57,6 +68,7 @@ class Engine:
             training.precision,
             training.seed,
         )
+        self.measuring = Measuring(parts, run)
         self.steps = self.images = self.attempt = 0
         self.seconds = 0.0
         self.window: dict[str, list[Tensor]] = {}
@@ -102,6 +114,7 @@ class Engine:
                     self._stop(signals.received)
                 if self._crossed(before, self.training.sample_every):
                     self._sample()
+                self._measure(before)
                 if self._crossed(before, self.training.checkpoint_every) and self.images < self.training.images:
                     self._save()
         self._save()
@@ -184,6 +197,18 @@ class Engine:
             sheet = sample_grid(self.parts, self.published())
             sheet.save(self.run.samples / f"{self.images:09d}.png")
 
+    def _measure(self, before: int) -> None:
+        """Measure when it is due; a checkpoint is taken where the result is the best so far."""
+        wanted = self.training.measure
+        if wanted is None or not (self._crossed(before, wanted.every) or self.images >= self.training.images):
+            return
+        self._check()
+        if self.processes.is_main:
+            row = self.measuring.now(self.published(), self.steps, self.images, self.seconds)
+            self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
+            if self.measuring.best_step() == self.steps:
+                self._save()
+
     def _log_start(self) -> None:
         if self.processes.is_main:
             self.run.log.write_text("")
@@ -206,7 +231,7 @@ class Engine:
         }
         states = {f"optimizers/{name}": optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         saved = checkpoints.save(self.run.checkpoints, self.steps, tensors, states, facts)
-        checkpoints.prune(self.run.checkpoints, self.training.keep)
+        checkpoints.prune(self.run.checkpoints, self.training.keep, spare=self.measuring.best_step())
         self.observers.call("ganzoo_checkpoint_saved", run=self.run, step=self.steps, path=saved.path)
 
     def _restore(self, saved: checkpoints.Checkpoint) -> None:

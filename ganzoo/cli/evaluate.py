@@ -1,0 +1,134 @@
+"""`evaluate`: measured numbers, each with its protocol."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from ganzoo.cli import app, console, errors
+from ganzoo.errors import GanzooError
+
+
+@app.command()
+def evaluate(
+    name: Annotated[str | None, typer.Argument(help="A model: its name, or file:PATH of a folder or a run.")] = None,
+    images: Annotated[Path | None, typer.Option(help="A folder of pictures to measure instead of a model.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="A folder of real pictures, or of the originals.")] = None,
+    training: Annotated[Path | None, typer.Option(help="A folder of what the model learned from.")] = None,
+    sources: Annotated[Path | None, typer.Option(help="A folder of what the pictures were made from.")] = None,
+    size: Annotated[int | None, typer.Option(min=4, help="Cut the pictures square and resize them to this.")] = None,
+    metrics: Annotated[
+        list[str] | None, typer.Option(help="NAME or NAME,SETTING=VALUE such as coverage,k=3; may be repeated.")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Feature network, as effnet-lite0,size=128; what suits by default.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Repetitions of a model's samples.")] = 3,
+    count: Annotated[int, typer.Option(min=1, help="Samples of each seed.")] = 10_000,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the fastest there is by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="A .png for the best and the worst, and nearest neighbours.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
+) -> None:
+    """Measure a model, or any folder of pictures, and say by which protocol.
+
+    `ganzoo evaluate cgan-mnist`, or `ganzoo evaluate --images DIR --reference DIR`.
+    """
+    from ganzoo import api
+
+    if out is not None and ((out.exists() and not force) or out.suffix.lower() != ".png"):
+        raise GanzooError(f"--out {str(out)!r} must be a new .png file, or overwrite it with --force")
+    if (name is None) == (images is None):
+        raise GanzooError("name a model, or a folder with --images; not both")
+    with _progress() as tick:
+        if name is not None:
+            if reference or training or sources or size:
+                raise GanzooError("--reference, --training, --sources and --size belong to --images")
+            report = api.evaluate(
+                name, metrics, seeds=range(seeds), count=count, features=features, device=device, tick=tick
+            )
+        else:
+            report = _folders(images, reference, training, sources, size, metrics, features, tick)
+    _print(report, as_json)
+    if name is not None and metrics is None and not as_json:
+        _gate(name, report)
+    if out is not None:
+        from ganzoo.evaluation.picture import sheet
+
+        sheet(report).save(out)
+        errors.print(f"wrote {out}", highlight=False)
+
+
+def _folders(images: Any, reference: Any, training: Any, sources: Any, size: int | None, *rest: Any) -> Any:
+    from ganzoo.evaluation.folders import Folder
+    from ganzoo.evaluation.measure import evaluate_pictures
+
+    found = [Folder(path, size) if path is not None else None for path in (images, reference, training, sources)]
+    metrics, features, tick = rest
+    if found[1] is None and found[3] is None and metrics is None:
+        raise GanzooError("--images needs --reference, a folder to compare with, unless --metrics names what doesn't")
+    assert found[0] is not None
+    return evaluate_pictures(
+        found[0], found[1], metrics, features=features, training=found[2], sources=found[3], tick=tick
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=errors, transient=True) as progress:
+        tasks: dict[str, Any] = {}
+
+        def tick(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
+
+        yield tick
+
+
+def _print(report: Any, as_json: bool) -> None:
+    if as_json:
+        found = {metric: m.model_dump(mode="json") for metric, m in report.measurements.items()}
+        console.print_json(json.dumps(found))
+        return
+    for note in report.notes:
+        errors.print(f"note: {note}", highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("measured", "value", "per class, worst first", "details"):
+        table.add_column(heading)
+    for measurement in report.measurements.values():
+        worst = sorted(
+            measurement.per_class.items(), key=lambda item: item[1], reverse=not measurement.higher_is_better
+        )
+        table.add_row(
+            measurement.title,
+            str(measurement),
+            "  ".join(f"{label} {value:.3f}" for label, value in worst[:10]),
+            "  ".join(f"{key} {value:.4g}" for key, value in measurement.details.items()),
+        )
+    console.print(table)
+    protocols = {m.protocol.features: m.protocol for m in report.measurements.values() if m.protocol.features != "none"}
+    for protocol in protocols.values():
+        console.print(
+            f"features {protocol.features} ({protocol.features_sha256[:12]}), reference {protocol.reference} "
+            f"({protocol.reference_count}), {protocol.count} samples, resize {protocol.resize}, {protocol.colour}, "
+            f"{protocol.depth}, seeds {list(protocol.seeds)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _gate(name: str, report: Any) -> None:
+    from ganzoo import api
+    from ganzoo.evaluation import gates
+
+    verdict = gates.judge(gates.family(api.load(name)), report)
+    console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
+    for check in [*verdict.checks, *verdict.bars]:
+        console.print(f"  {'[green]ok[/]    ' if check.passed else '[red]missed[/]'} {check}", highlight=False)

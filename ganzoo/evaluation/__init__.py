@@ -1,0 +1,1 @@
+"""Measuring: pictures, their features, the numerics that metrics share, gates, and the report."""

@@ -1,0 +1,107 @@
+"""Pictures in a folder: found, checked by their heads, and decoded a few at a time."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation.pictures import BATCH, Pictures
+
+log = logging.getLogger("ganzoo")
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+GREY = {"1", "L", "I", "I;16", "F"}
+
+
+class Folder(Pictures):
+    """The pictures under a folder, by name; a subfolder is a class, where there are at least two.
+
+    Grey when all are, colour otherwise; what is transparent becomes white. With `size` each is cut to the square in
+    its middle and resized. Those that can't be read are counted, named and left out.
+    """
+
+    def __init__(self, path: str | Path, size: int | None = None):
+        root = Path(path)
+        if not root.is_dir():
+            raise GanzooError(f"there is no folder {str(root)!r}")
+        found = sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+        if not found:
+            raise GanzooError(f"folder {str(root)!r} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        self.root, self.size, self.name = root, size, root.resolve().name or str(root)
+        heads = [(file, *_head(file)) for file in found]
+        self.unreadable = [file for file, mode, _ in heads if not mode]
+        if self.unreadable:
+            names = ", ".join(str(f.relative_to(root)) for f in self.unreadable[:5])
+            more = ", ..." if len(self.unreadable) > 5 else ""
+            log.warning("%d of %d pictures can't be read: %s%s", len(self.unreadable), len(found), names, more)
+        heads = [head for head in heads if head[1]]
+        if not heads:
+            raise GanzooError(f"none of the {len(found)} pictures in {str(root)!r} can be read")
+        self.files = [file for file, _, _ in heads]
+        self.sizes = [size_of for _, _, size_of in heads]
+        self.count, self.channels = len(heads), 1 if all(mode in GREY for _, mode, _ in heads) else 3
+        if size is not None:
+            self.treatment = {"crop": "middle square", "resize": f"Pillow bicubic to {size}x{size}"}
+        self._classes()
+
+    def _classes(self) -> None:
+        tops = [file.relative_to(self.root).parts[0] for file in self.files]
+        names = tuple(sorted(set(tops)))
+        if len(names) > 1 and all(file.parent != self.root for file in self.files):
+            self.label_names, self.labels = names, torch.tensor([names.index(top) for top in tops])
+
+    @property
+    def keys(self) -> list[str]:
+        """What pairs a picture with one of another folder: its place under the folder, without the suffix."""
+        return [str(file.relative_to(self.root).with_suffix("")) for file in self.files]
+
+    def require_alike(self) -> None:
+        """Raise GanzooError unless all pictures have one size."""
+        if self.size is None and len(set(self.sizes)) > 1:
+            other = next(i for i, size in enumerate(self.sizes) if size != self.sizes[0])
+            one, two = (f"{self.files[i].name} is {'x'.join(map(str, self.sizes[i]))}" for i in (0, other))
+            raise GanzooError(
+                f"pictures of {str(self.root)!r} have unlike sizes ({one}, {two}); --size N makes them one"
+            )
+
+    def batches(self) -> Iterator[Tensor]:
+        self.require_alike()
+        for start in range(0, self.count, BATCH):
+            yield torch.stack([self._decoded(file) for file in self.files[start : start + BATCH]])
+
+    def each(self) -> Iterator[Tensor]:
+        return (self._decoded(file) for file in self.files)
+
+    def _decoded(self, file: Path) -> Tensor:
+        try:
+            with Image.open(file) as image:
+                picture = _on_white(image).convert("L" if self.channels == 1 else "RGB")
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise GanzooError(f"picture {str(file)!r} is damaged ({error}); take it out of the folder") from None
+        if self.size is not None:
+            side = min(picture.size)
+            left, top = (picture.width - side) // 2, (picture.height - side) // 2
+            box = (left, top, left + side, top + side)
+            picture = picture.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
+        array = np.array(picture)
+        return torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1).copy())
+
+
+def _head(file: Path) -> tuple[str, tuple[int, int]]:
+    try:
+        with Image.open(file) as image:
+            return image.mode, image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return "", (0, 0)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image)

@@ -1,0 +1,202 @@
+"""Measure a model, or any two sets of pictures."""
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+from ganzoo.errors import GanzooError
+from ganzoo.evaluation import parts
+from ganzoo.evaluation.evidence import Evidence, Tick, View
+from ganzoo.evaluation.pictures import FromDataset, Pictures, Sampled
+from ganzoo.features import Features
+from ganzoo.metric import Measurement, Metric, Protocol, Result
+from ganzoo.model import Model
+from ganzoo.recipes import Recipe
+from ganzoo.resolve import dataset_of
+
+COUNT = 10_000
+
+
+@dataclass
+class Report:
+    """What was measured of a name, and the last evidence, for pictures of it."""
+
+    name: str
+    measurements: dict[str, Measurement]
+    evidence: Evidence
+    notes: list[str] = field(default_factory=list)
+
+    def __getitem__(self, metric: str) -> Measurement:
+        if metric not in self.measurements:
+            raise GanzooError(f"{metric!r} was not measured; there are {', '.join(self.measurements)}")
+        return self.measurements[metric]
+
+
+def evaluate_model(
+    model: Model,
+    metrics: Sequence[str] | None = None,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    count: int = COUNT,
+    features: str | None = None,
+    tick: Tick | None = None,
+) -> Report:
+    """Measure what a model makes of each seed against the held-out part of its data. Raises GanzooError."""
+    if model.task != "generate":
+        raise GanzooError(f"model {model.name!r} transforms images; measure its results with --images and --reference")
+    recipe = Recipe.parse(model.config.recipe)
+    training, held_out = dataset_of(recipe), parts.held_out(recipe)
+    notes = (
+        [] if held_out else [f"{recipe.data.name} holds nothing out: the reference is what the model was trained on"]
+    )
+    labels = model.labels or training.spec.labels
+    network = parts.features(features or parts.features_for(labels, model.size, model.channels)).to(model.device)
+    seen = View(FromDataset(training), network, keep=True, tick=tick)
+    reference = View(FromDataset(held_out), network, keep=True, tick=tick) if held_out else seen
+    names = metrics or parts.metrics_for(model.labels, network, True, held_out is not None)
+
+    def made(seed: int) -> Evidence:
+        samples = View(Sampled(model, count, seed), network, tick=tick)
+        return Evidence(samples, reference, seen if held_out else None, network)
+
+    return measure(model.name, names, made, seeds, notes)
+
+
+def evaluate_pictures(
+    images: Pictures,
+    reference: Pictures | None,
+    metrics: Sequence[str] | None = None,
+    *,
+    features: str | None = None,
+    training: Pictures | None = None,
+    sources: Pictures | None = None,
+    tick: Tick | None = None,
+) -> Report:
+    """Measure pictures against a reference, whoever made them. Raises GanzooError."""
+    needed = metrics is None or any("features" in parts.metric(m).needs for m in metrics)
+    spelled = features or parts.features_for(images.label_names, images.shape[1], images.shape[0])
+    network = parts.features(spelled) if needed or features else None
+    views = [View(p, network, True, tick) if p is not None else None for p in (reference, training, sources)]
+    evidence = Evidence(View(images, network, tick=tick), views[0], views[1], network, views[2])
+    chosen = metrics or parts.metrics_for(images.label_names, network, reference is not None, training is not None)
+    return measure(images.name, chosen, lambda _: evidence, [], [])
+
+
+def measure(
+    name: str, metrics: Sequence[str], made: Callable[[int], Evidence], seeds: Sequence[int], notes: list[str]
+) -> Report:
+    """Run each metric on the evidence of each seed (once, where there is no seed)."""
+    chosen = {metric: parts.metric(metric) for metric in dict.fromkeys(metrics)}
+    results: dict[str, list[Result]] = {metric: [] for metric in chosen}
+    evidence = None
+    for seed in seeds or [0]:
+        evidence = made(seed)
+        for metric, component in chosen.items():
+            check(metric, component, evidence)
+        for metric, component in chosen.items():
+            results[metric].append(component.measure(evidence))
+    assert evidence is not None
+    measured = {
+        metric: Measurement.of(
+            title(component, evidence.network, evidence.samples.count),
+            component.higher_is_better,
+            results[metric],
+            protocol,
+        )
+        for metric, component in chosen.items()
+        for protocol in [_protocol(metric, component, evidence, results[metric][0], seeds)]
+    }
+    return Report(name, measured, evidence, notes)
+
+
+def check(name: str, metric: Metric, evidence: Evidence) -> None:
+    """Refuse what can't be measured before anything is computed, with the reason."""
+    if "features" in metric.needs and evidence.network is None:
+        raise GanzooError(f"metric {name!r} needs a feature network; name one with --features")
+    if "classifier" in metric.needs and evidence.network is not None and not evidence.network.labels:
+        raise GanzooError(f"metric {name!r} needs a feature network that classifies, such as digits-cnn")
+    views = [evidence.samples]
+    if "reference" in metric.needs:
+        views.append(evidence.reference)
+    if "training" in metric.needs:
+        views.append(evidence.training)
+    if "sources" in metric.needs:
+        views.append(evidence.sources)
+    for view in views:
+        if "labels" in metric.needs and view.pictures.labels is None:
+            raise GanzooError(f"metric {name!r} needs labels and {view.pictures.name} has none")
+        if "pairs" not in metric.needs:
+            view.pictures.require_alike()
+        if view.count < metric.minimum:
+            raise GanzooError(
+                f"metric {name!r} needs at least {metric.minimum} pictures and {view.pictures.name} has {view.count}"
+            )
+    names = {view.pictures.label_names for view in views} if "labels" in metric.needs else set()
+    if "classifier" in metric.needs and evidence.network is not None:
+        names.add(evidence.network.labels)
+    if len(names) > 1:
+        raise GanzooError(
+            f"metric {name!r} needs the same labels everywhere; there are {' and '.join(map(str, names))}"
+        )
+
+
+def title(metric: Metric, network: Features | None, count: int) -> str:
+    """As people call the number: the feature network belongs to its name, except by the field's standard protocol."""
+    if metric.standard and network and metric.standard[1:] == (feature_name(network), count):
+        return metric.standard[0]
+    named = f" ({feature_name(network)})" if network is not None and "features" in metric.needs else ""
+    return (metric.title or type(metric).__name__) + named
+
+
+def feature_name(network: Features) -> str:
+    """The name under which a feature network is registered, with settings that are not the default."""
+    registered = network.name or type(network).__name__
+    changed = {
+        k: v for k, v in network.config.model_dump().items() if v != type(network.config).model_fields[k].default
+    }
+    return registered + "".join(f", {k}={v}" for k, v in changed.items())
+
+
+def _protocol(name: str, metric: Metric, evidence: Evidence, result: Result, seeds: Sequence[int]) -> Protocol:
+    network = evidence.network if "features" in metric.needs else None
+    samples = evidence.samples
+    prepared = network.preparation(*samples.pictures.shape) if network else {}
+    for name_of, done in samples.pictures.treatment.items():
+        prepared[name_of] = f"{done}, then {prepared[name_of]}" if name_of in prepared else done
+    views = [getattr(evidence, need) for need in ("reference", "sources", "training") if need in metric.needs]
+    against = views[0].pictures if views else None
+    return Protocol(
+        metric=name,
+        settings=metric.config.record(),
+        features=feature_name(network) if network else "none",
+        features_sha256=network.weights_sha256 if network else "",
+        reference=against.name if against else "none",
+        reference_sha256=against.sha256 if against else "",
+        reference_count=against.count if against else 0,
+        count=result.count or samples.count,
+        seeds=tuple(seeds),
+        libraries=libraries(),
+        hardware=hardware(samples.network),
+        **prepared,
+    )
+
+
+def libraries() -> dict[str, str]:
+    """The versions that a number may depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("torch-ganzoo", "torch", "numpy", "timm", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware(network: Features | None) -> str:
+    """Where the features were computed."""
+    if network is not None and network.device.type == "cuda":
+        return torch.cuda.get_device_name(network.device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

@@ -1,0 +1,85 @@
+"""From the names of metrics and feature networks to their objects; what suits a set of pictures when none is named."""
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ganzoo.errors import GanzooError
+from ganzoo.features import Features
+from ganzoo.metric import Metric
+from ganzoo.recipes import Recipe
+from ganzoo.registry import registry
+from ganzoo.settings import mistakes
+
+GENERAL = "effnet-lite0"  # for pictures that no classifier of their own is known for
+SETS = ("frechet-distance", "kernel-distance", "precision", "recall", "density", "coverage")
+CLASSES = ("classifier-accuracy", "label-accuracy", "class-coverage", "class-frechet-distance")
+OWN = ("copies", "duplicates")
+
+
+def metric(spelled: str) -> Metric:
+    """A metric by name, with settings where they are spelled: `coverage,k=3`. Raises GanzooError."""
+    made: Metric = _made("metric", *_spelled(spelled))
+    return made
+
+
+def features(spelled: str) -> Features:
+    """A feature network by name, with settings where they are spelled: `effnet-lite0,size=128`. Raises GanzooError."""
+    name, settings = _spelled(spelled)
+    made: Features = _made("features", name, settings)
+    made.name = name
+    return made
+
+
+def _spelled(text: str) -> tuple[str, dict[str, Any]]:
+    name, *pairs = text.split(",")
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise GanzooError(f"{text!r} should be NAME or NAME,SETTING=VALUE, such as coverage,k=3")
+        try:
+            settings[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            settings[key.strip()] = value.strip()  # a word without quotes
+    return name.strip(), settings
+
+
+def _made(kind: str, name: str, settings: dict[str, Any]) -> Any:
+    component = registry().get(kind, name)
+    try:
+        return component(component.Config.read(settings))
+    except (ValidationError, ValueError) as error:
+        raise GanzooError(f"{kind} {name!r} can't be used so: {'; '.join(mistakes(error))}") from None
+
+
+def features_for(labels: Sequence[str], size: int | None, channels: int | None) -> str:
+    """The feature network that classifies pictures of this kind, or the general one."""
+    for name in registry().names("features"):
+        found = registry().get("features", name)
+        if found.labels and (found.labels, found.size, found.channels) == (tuple(labels), size, channels):
+            return name
+    return GENERAL
+
+
+def metrics_for(labels: Sequence[str], network: Features | None, reference: bool, training: bool) -> list[str]:
+    """What is worth measuring of such samples."""
+    chosen = list(SETS) if reference else []
+    if labels:
+        chosen += (
+            [n for n in CLASSES if (network and network.labels == tuple(labels)) or n not in CLASSES[:2]]
+            if reference
+            else []
+        )
+    return [*chosen, *(OWN if training else OWN[1:])]
+
+
+def held_out(recipe: Recipe) -> Any:
+    """The recipe's data in its `test` split, or None where the dataset has none."""
+    component = registry().get("dataset", recipe.data.name)
+    try:
+        return component(component.Config.read(recipe.data.settings | {"split": "test"}))
+    except (ValidationError, ValueError):
+        return None

@@ -1,0 +1,117 @@
+"""Sets of pictures to measure: in memory, sampled from a model, or files. All are 8-bit and delivered in batches."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.dataset import Dataset
+from ganzoo.errors import GanzooError
+from ganzoo.model import Model
+
+BATCH = 250
+
+
+class Pictures:
+    """`count` uint8 images (N, C, H, W) under a name, with a label each where they have labels."""
+
+    name: str
+    count: int
+    label_names: tuple[str, ...] = ()
+    labels: Tensor | None = None
+    treatment: Mapping[str, str] = {}  # what was done to the pictures before they came here, for the protocol
+
+    def batches(self) -> Iterator[Tensor]:
+        """The images in order, a few hundred at a time."""
+        raise NotImplementedError
+
+    def each(self) -> Iterator[Tensor]:
+        """The images one by one, (C, H, W); they may differ in size where `batches` can't give them."""
+        for batch in self.batches():
+            yield from batch
+
+    @property
+    def keys(self) -> list[str]:
+        """What pairs a picture with one of another set."""
+        return [str(i) for i in range(self.count)]
+
+    def require_alike(self) -> None:
+        """Raise GanzooError unless all pictures have one size."""
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        channels, height, width = next(self.each()).shape
+        return channels, height, width
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of shapes, pixels and labels."""
+        digest = hashlib.sha256(str(self.count).encode())
+        for image in self.each():
+            digest.update(repr(tuple(image.shape)).encode())
+            digest.update(image.numpy().tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.numpy().tobytes())
+        return digest.hexdigest()
+
+
+class Held(Pictures):
+    """Images in memory: uint8, or float in [0, 1], which are rounded to 8 bits."""
+
+    def __init__(self, name: str, images: Tensor, labels: Tensor | None = None, label_names: tuple[str, ...] = ()):
+        if images.dim() != 4 or not len(images):
+            raise GanzooError(f"{name} must be images (N, C, H, W), not a tensor of shape {tuple(images.shape)}")
+        if labels is not None and len(labels) != len(images):
+            raise GanzooError(f"{name} has {len(images)} images and {len(labels)} labels")
+        self.name, self.images, self.labels, self.label_names = name, to_bytes(images), labels, label_names
+        self.count = len(images)
+
+    def batches(self) -> Iterator[Tensor]:
+        yield from torch.split(self.images, BATCH)
+
+
+class Sampled(Pictures):
+    """What a model makes of a seed, made again each time it is asked for; labels take turns."""
+
+    def __init__(self, model: Model, count: int, seed: int):
+        self.model, self.count, self.seed = model, count, seed
+        self.name = f"{model.name}, seed {seed}"
+        if model.labels:
+            self.labels, self.label_names = torch.arange(count) % len(model.labels), model.labels
+
+    def batches(self) -> Iterator[Tensor]:
+        for start in range(0, self.count, BATCH):
+            stop = min(start + BATCH, self.count)
+            given: dict[str, Any] = {} if self.labels is None else {"label": self.labels[start:stop]}
+            latents = self.model.latents(self.seed, start, stop)
+            yield to_bytes(self.model.sample(stop - start, latents=latents, batch_size=BATCH, **given))
+
+
+class FromDataset(Pictures):
+    """One pass over a dataset, at most `most` examples, in the order of seed 0."""
+
+    def __init__(self, dataset: Dataset, most: int = 50_000):
+        spec = dataset.spec
+        self.dataset, self.name, self.count = dataset.to("cpu"), spec.name, min(spec.count, most)
+        if "label" in dataset.columns:
+            parts = (dataset.read(("label",), 0, *ends)[0] for ends in self._ends())
+            self.labels, self.label_names = torch.cat(list(parts)), spec.labels
+
+    def _ends(self) -> Iterator[tuple[int, int]]:
+        for start in range(0, self.count, BATCH):
+            yield start, min(start + BATCH, self.count)
+
+    def batches(self) -> Iterator[Tensor]:
+        for start, stop in self._ends():
+            yield to_bytes((self.dataset.read(("image",), 0, start, stop)[0] + 1) / 2)
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Images in [0, 1] as the 8 bits that a PNG would hold; uint8 as they are."""
+    if images.dtype == torch.uint8:
+        return images.cpu()
+    return images.float().clamp(0, 1).mul(255).round().byte().cpu()

@@ -1,0 +1,126 @@
+"""`ganzoo evaluate`: what a person sees, and what they are told when they ask for something else."""
+
+import json
+import sys
+
+import pytest
+from PIL import Image
+
+from ganzoo import cli
+from ganzoo.evaluation.pictures import Sampled
+from ganzoo.images import to_pil
+from ganzoo.model import Model
+from ganzoo_data.mnist import MNIST10k
+from tests.evaluation import untrained
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return untrained.write(tmp_path_factory.mktemp("models") / "model")
+
+
+@pytest.fixture
+def ganzoo(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return run
+
+
+def pictures(folder, split, count, first=0):
+    data = MNIST10k(MNIST10k.Config(split=split)).data
+    for i in range(first, first + count):
+        path = folder / str(int(data["label"][i])) / f"{i:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(data["image"][i, 0].numpy()).save(path)
+    return folder
+
+
+def test_a_model_is_measured_judged_and_pictured(ganzoo, folder, tmp_path):
+    out = tmp_path / "report.png"
+    code, said, _ = ganzoo("evaluate", f"file:{folder}", "--seeds", 2, "--count", 200, "--out", out, "--device", "cpu")
+    assert code == 0
+    for part in ("Fréchet distance (digits-cnn)", "Coverage within a class", "±", "mnist-10k (test) (2000)", "gate"):
+        assert part in said
+    assert "missed label accuracy" in said
+    with Image.open(out) as image:
+        assert image.width > 500
+
+
+def test_json_holds_the_whole_protocol(ganzoo, folder):
+    code, said, _ = ganzoo(
+        "evaluate", f"file:{folder}", "--metrics", "coverage,k=3", "--seeds", 1, "--count", 50, "--json"
+    )
+    assert code == 0
+    (found,) = json.loads(said).values()
+    protocol = found["protocol"]
+    assert protocol["settings"]["k"] == 3
+    assert protocol["reference"] == "mnist-10k (test)"
+    assert protocol["count"] == 50
+    assert {"torch", "torch-ganzoo", "python"} <= set(protocol["libraries"])
+
+
+def test_folders_of_anybody_s_pictures_are_measured(ganzoo, tmp_path):
+    made, real = pictures(tmp_path / "made", "train", 150), pictures(tmp_path / "real", "test", 150)
+    code, said, _ = ganzoo("evaluate", "--images", made, "--reference", real)
+    assert code == 0
+    assert "Coverage within a class (digits-cnn)" in said  # subfolders named as the classifier's labels
+    assert "Label accuracy (digits-cnn)" in said
+
+
+def test_a_model_s_pictures_measure_the_same_from_files(folder, ganzoo, tmp_path):
+    real = pictures(tmp_path / "real", "test", 200)
+    samples = Sampled(Model.read(folder, device="cpu"), 60, seed=0)
+    made = tmp_path / "made"
+    made.mkdir()
+    for i, image in enumerate(samples.each()):
+        to_pil(image / 255).save(made / f"{i:03d}.png")
+    code, said, _ = ganzoo(
+        "evaluate",
+        "--images",
+        made,
+        "--reference",
+        real,
+        "--metrics",
+        "frechet-distance",
+        "--features",
+        "digits-cnn",
+        "--json",
+    )
+    assert code == 0
+    from ganzoo.evaluation.folders import Folder
+    from ganzoo.evaluation.measure import evaluate_pictures
+
+    direct = evaluate_pictures(samples, Folder(real), ["frechet-distance"], features="digits-cnn")
+    assert json.loads(said)["frechet-distance"]["value"] == pytest.approx(direct["frechet-distance"].value, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a model, or a folder with --images"),
+        (["cgan-mnist", "--images", "x"], "not both"),
+        (["MODEL", "--metrics", "fid"], "there is no metric 'fid'"),
+        (["MODEL", "--features", "nothing"], "there is no features 'nothing'"),
+        (["MODEL", "--count", "3"], "needs at least .* pictures"),
+        (["MODEL", "--reference", "x"], "belong to --images"),
+        (["MODEL", "--out", "report.txt"], r"must be a new .png file"),
+        (["--images", "NOWHERE", "--reference", "NOWHERE"], "there is no folder"),
+        (["--images", "MADE"], "--images needs --reference"),
+        (["MODEL", "--metrics", "psnr"], "don't pair"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2(ganzoo, folder, tmp_path, arguments, said):
+    made = pictures(tmp_path / "made", "test", 5)
+    known = {"MODEL": f"file:{folder}", "NOWHERE": tmp_path / "nowhere", "MADE": made}
+    code, _, complaint = ganzoo("evaluate", *(known.get(a, a) for a in arguments))
+    assert code == 2
+    assert __import__("re").search(said, " ".join(complaint.split()))

