@@ -134,6 +134,14 @@ def test_without_its_plugin_a_model_names_the_part_that_is_missing(exported, mon
     assert "pip install ganzoo-moves" not in str(caught.value)  # a stranger's file names no package to install
 
 
+def test_only_a_known_package_is_ever_suggested_for_installation(exported, monkeypatch):
+    monkeypatch.setenv("GANZOO_PLUGINS", "vanilla,data")
+    registry.cache_clear()
+    monkeypatch.setattr("ganzoo.known.known_packages", lambda: {"ganzoo-moves": {"architecture": ["moves"]}})
+    with pytest.raises(ModelError, match=r"'moves' comes with .*: pip install --upgrade ganzoo-moves"):
+        ganzoo.load(f"file:{exported}", device="cpu")
+
+
 def test_a_hundred_plugins_start_within_a_second_and_without_torch(tmp_path):
     for i in range(100):
         source = HOOK.replace("architectures", "losses").replace("moves", f"many{i}") + (
