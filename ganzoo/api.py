@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ganzoo.engine.observers import OnProgress
     from ganzoo.evaluation.measure import Report
+    from ganzoo.evaluation.pictures import Pictures
     from ganzoo.hub.client import Hub
     from ganzoo.hub.publish import Published
     from ganzoo.model import Model
@@ -95,6 +96,8 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
+    allow_world_size_change: bool = False,
+    trackers: Sequence[str] = (),
     on_progress: "OnProgress | None" = None,
     hub: "Hub | None" = None,
 ) -> "Run":
@@ -103,15 +106,25 @@ def train(
     A recipe whose `start_from` is `hf://user/repo` starts from the commit that this is now, and records it.
 
     `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
-    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
-    it diverges.
+    is called after every step with the latest row of the log. Started by `torchrun`, it trains with all processes;
+    going on with another number of them needs `allow_world_size_change`. `trackers` are any of tensorboard, wandb and
+    trackio. Raises GanzooError for bad input,
+    TrainingError when it ran and failed, Stopped after a signal.
     """
     from ganzoo import engine
     from ganzoo.hub.base import base_of, pinned
 
     chosen = pinned(Recipe.load(source), Path(out), restart, hub)
-    base = base_of(chosen.start_from, hub)
-    return engine.train(chosen, out, device=device, restart=restart, base=base, on_progress=on_progress)
+    return engine.train(
+        chosen,
+        out,
+        device=device,
+        restart=restart,
+        allow_world_size_change=allow_world_size_change,
+        trackers=trackers,
+        base=base_of(chosen.start_from, hub),
+        on_progress=on_progress,
+    )
 
 
 def load(
@@ -176,14 +189,26 @@ def evaluate(
     seeds: Sequence[int] = (0, 1, 2),
     count: int = 10_000,
     features: str | None = None,
+    reference: "Pictures | None" = None,
+    training: "Pictures | None" = None,
     device: str | None = None,
     tick: Callable[[str, int, int], None] | None = None,
 ) -> "Report":
     """Measure a model's samples against the held-out part of its data; each number carries its protocol.
 
-    `metrics` and `features` are chosen by what the model makes unless named. Raises GanzooError.
+    `metrics` and `features` are chosen by what the model makes unless named; `reference` and `training` replace the
+    data of the model's recipe. Raises GanzooError.
     """
     from ganzoo.evaluation.measure import evaluate_model
 
     model = load(name, device=device)
-    return evaluate_model(model, metrics, seeds=tuple(seeds), count=count, features=features, tick=tick)
+    return evaluate_model(
+        model,
+        metrics,
+        seeds=tuple(seeds),
+        count=count,
+        features=features,
+        reference=reference,
+        training=training,
+        tick=tick,
+    )

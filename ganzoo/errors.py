@@ -7,6 +7,7 @@ class GanzooError(Exception):
     """Something that was asked for can't be done; nothing that existed was changed."""
 
     exit_code = 2
+    elsewhere: bool | None = None  # of many processes: True when another one says it, False when all know of it
 
 
 class UnknownNameError(GanzooError):

@@ -46,6 +46,24 @@ def _swap(new: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def write(path: Path, content: bytes) -> None:
+    """A new file with this content; a full disk is said here, not when the file is closed."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
+    finally:
+        os.close(handle)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder that is never seen half deleted: what a kill leaves of it, `sweep` finds."""
+    doomed = folder.parent / f"{STAGING}{folder.name}-{uuid.uuid4().hex[:8]}.old"
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written."""
     for left in folder.glob(f"{STAGING}*"):

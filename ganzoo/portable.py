@@ -95,7 +95,7 @@ def run_torch(content: bytes, inputs: Sequence[Tensor]) -> Tensor:
 def run_onnx(content: bytes, inputs: Sequence[Tensor]) -> Tensor:
     """Images from an ONNX file, by onnxruntime on the CPU."""
     _need("onnxruntime")
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     given = {i.name: tensor.numpy() for i, tensor in zip(session.get_inputs(), inputs, strict=True)}

@@ -115,6 +115,11 @@ class Run:
             return []
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
+    def health(self) -> dict[str, Any]:
+        """How the finished training looks: `values`, and `findings` in words; empty before the end."""
+        path = self.folder / "health.json"
+        return dict(from_json(path.read_text())) if path.is_file() else {}
+
     def newest_export(self) -> Path:
         """The model folder of the latest export. Raises RunError when nothing was exported yet."""
         found = sorted(self.exports.glob("step-*"))

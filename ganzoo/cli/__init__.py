@@ -52,7 +52,8 @@ def _common(
 
 class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say("yellow", record.levelname.lower(), record.getMessage())
+        if is_main():
+            say("yellow", record.levelname.lower(), record.getMessage())
 
 
 def main() -> None:
@@ -64,8 +65,14 @@ def main() -> None:
     except GanzooError as error:
         if os.environ.get("GANZOO_DEBUG"):
             raise
-        say("red", "error", error)
+        if not error.elsewhere and (is_main() or error.elsewhere is None):
+            say("red", "error", error)
         sys.exit(error.exit_code)
+
+
+def is_main() -> bool:
+    """Of the processes that torchrun started, the one that speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def say(colour: str, head: str, message: object) -> None:

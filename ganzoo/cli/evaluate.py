@@ -45,17 +45,32 @@ def evaluate(
         raise GanzooError(f"--out {str(out)!r} must be a new .png file, or overwrite it with --force")
     if (name is None) == (images is None):
         raise GanzooError("name a model, or a folder with --images; not both")
+    if name is not None and (sources or (training and not reference) or (size and not reference)):
+        raise GanzooError("with a model, --training and --size belong to --reference, and --sources to --images")
     with _progress() as tick:
+        made, real, learned, given = _folders(size, images, reference, training, sources)
         if name is not None:
-            if reference or training or sources or size:
-                raise GanzooError("--reference, --training, --sources and --size belong to --images")
             report = api.evaluate(
-                name, metrics, seeds=range(seeds), count=count, features=features, device=device, tick=tick
+                name,
+                metrics,
+                seeds=range(seeds),
+                count=count,
+                features=features,
+                reference=real,
+                training=learned,
+                device=device,
+                tick=tick,
             )
         else:
-            report = _folders(images, reference, training, sources, size, metrics, features, tick)
+            from ganzoo.evaluation.measure import evaluate_pictures
+
+            if real is None and given is None and metrics is None:
+                raise GanzooError("--images needs --reference, a folder to compare with, unless --metrics needs none")
+            report = evaluate_pictures(
+                made, real, metrics, features=features, training=learned, sources=given, tick=tick
+            )
     _print(report, as_json)
-    if name is not None and metrics is None and not as_json:
+    if name is not None and metrics is None and reference is None and not as_json:
         _gate(name, report)
     if out is not None:
         from ganzoo.evaluation.picture import sheet
@@ -64,18 +79,10 @@ def evaluate(
         errors.print(f"wrote {out}", highlight=False)
 
 
-def _folders(images: Any, reference: Any, training: Any, sources: Any, size: int | None, *rest: Any) -> Any:
+def _folders(size: int | None, *paths: Path | None) -> Any:
     from ganzoo.evaluation.folders import Folder
-    from ganzoo.evaluation.measure import evaluate_pictures
 
-    found = [Folder(path, size) if path is not None else None for path in (images, reference, training, sources)]
-    metrics, features, tick = rest
-    if found[1] is None and found[3] is None and metrics is None:
-        raise GanzooError("--images needs --reference, a folder to compare with, unless --metrics names what doesn't")
-    assert found[0] is not None
-    return evaluate_pictures(
-        found[0], found[1], metrics, features=features, training=found[2], sources=found[3], tick=tick
-    )
+    return [Folder(path, size) if path is not None else None for path in paths]
 
 
 @contextmanager

@@ -13,7 +13,6 @@ import ganzoo
 from ganzoo import card, folder, images
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
-from ganzoo.recipes import PARTS
 from ganzoo.registry import registry
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
@@ -53,7 +52,7 @@ def card_sections(run: Run) -> dict[str, str]:
 def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
     """The config of a model: what loading needs, and where its parts came from."""
     recipe = parts.recipe
-    entries = [registry().entry(PARTS[place], getattr(recipe, place).name) for place in PARTS if getattr(recipe, place)]
+    entries = [registry().entry(kind, name) for kind, name in parts.names]
     return {
         "schema": 1,
         "name": recipe.name,

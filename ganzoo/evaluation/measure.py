@@ -42,27 +42,38 @@ def evaluate_model(
     seeds: Sequence[int] = (0, 1, 2),
     count: int = COUNT,
     features: str | None = None,
+    reference: Pictures | None = None,
+    training: Pictures | None = None,
     tick: Tick | None = None,
 ) -> Report:
-    """Measure what a model makes of each seed against the held-out part of its data. Raises GanzooError."""
+    """Measure what a model makes of each seed against the held-out part of its data. Raises GanzooError.
+
+    With a `reference` the model's own data is not opened; `training` then says what it learned from, if that is known.
+    """
     if model.task != "generate":
         raise GanzooError(f"model {model.name!r} transforms images; measure its results with --images and --reference")
-    recipe = Recipe.parse(model.config.recipe)
-    training, held_out = dataset_of(recipe), parts.held_out(recipe)
-    notes = (
-        [] if held_out else [f"{recipe.data.name} holds nothing out: the reference is what the model was trained on"]
-    )
-    labels = model.labels or training.spec.labels
-    network = parts.features(features or parts.features_for(labels, model.size, model.channels)).to(model.device)
-    seen = View(FromDataset(training), network, keep=True, tick=tick)
-    reference = View(FromDataset(held_out), network, keep=True, tick=tick) if held_out else seen
-    names = metrics or parts.metrics_for(model.labels, network, True, held_out is not None)
+    notes: list[str] = []
+    if reference is None:
+        reference, training, notes = _own_data(model)
+    names = model.labels or reference.label_names
+    network = parts.features(features or parts.features_for(names, model.size, model.channels)).to(model.device)
+    views = [View(p, network, True, tick) if p is not None else None for p in (reference, training)]
+    chosen = metrics or parts.metrics_for(model.labels, network, True, training is not None)
 
     def made(seed: int) -> Evidence:
-        samples = View(Sampled(model, count, seed), network, tick=tick)
-        return Evidence(samples, reference, seen if held_out else None, network)
+        return Evidence(View(Sampled(model, count, seed), network, tick=tick), views[0], views[1], network)
 
-    return measure(model.name, names, made, seeds, notes)
+    return measure(model.name, chosen, made, seeds, notes)
+
+
+def _own_data(model: Model) -> tuple[Pictures, Pictures | None, list[str]]:
+    """The reference and the training pictures of the data that a model's recipe names."""
+    recipe = Recipe.parse(model.config.recipe)
+    training, held_out = FromDataset(dataset_of(recipe)), parts.held_out(recipe)
+    if held_out is None:
+        said = f"{recipe.data.name} holds nothing out: the reference is what the model was trained on"
+        return training, None, [said]
+    return FromDataset(held_out), training, []
 
 
 def evaluate_pictures(

@@ -160,7 +160,13 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
     offline = (e.OfflineModeIsEnabled, e.LocalEntryNotFoundError, http_library().TransportError)
     if isinstance(error, offline):
         return UnreachableError(f"the Hub at {plain(hub.url)} can't be reached for {subject}; check the connection")
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EACCES,
+    ):
         return HubError(f"the cache {str(hub.folder)!r} can't be written: {os.strerror(error.errno)}")
     if isinstance(error, OSError):
         return HubError(f"the download of {subject} ended with the wrong length; nothing was kept, try again")

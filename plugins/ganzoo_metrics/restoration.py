@@ -1,6 +1,7 @@
 """Metrics of restored pictures: against the original, pair by pair, and of their texture as a set."""
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -112,6 +113,7 @@ class LPIPS(Paired):
     """
 
     title, higher_is_better, least_side, ideal = "LPIPS (alex)", False, 64, 0.0
+    backbone: Mapping[str, bool] = {}  # how it is built where that isn't the authors' way
 
     class Config(Settings):
         border: int = Field(0, ge=0, le=256, description="pixels left out at each side")
@@ -120,7 +122,7 @@ class LPIPS(Paired):
     def __init__(self, config=None):
         super().__init__(config)
         try:
-            self.network = with_torchvision("lpips").LPIPS(net="alex", verbose=False)
+            self.network = with_torchvision("lpips").LPIPS(net="alex", verbose=False, **self.backbone)
         except ImportError:
             raise GanzooError("LPIPS needs the package lpips; pip install torch-ganzoo[lpips]") from None
         except OSError as error:

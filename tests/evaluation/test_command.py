@@ -103,6 +103,14 @@ def test_a_model_s_pictures_measure_the_same_from_files(folder, ganzoo, tmp_path
     assert json.loads(said)["frechet-distance"]["value"] == pytest.approx(direct["frechet-distance"].value, rel=1e-6)
 
 
+def test_a_model_is_measured_against_a_person_s_own_reference(ganzoo, folder, tmp_path):
+    real = pictures(tmp_path / "real", "test", 150)
+    code, said, _ = ganzoo("evaluate", f"file:{folder}", "--reference", real, "--seeds", 1, "--count", 150)
+    assert code == 0
+    assert "reference real (150)" in said
+    assert "Copies" not in said  # nobody said what it was trained on
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -111,7 +119,8 @@ def test_a_model_s_pictures_measure_the_same_from_files(folder, ganzoo, tmp_path
         (["MODEL", "--metrics", "fid"], "there is no metric 'fid'"),
         (["MODEL", "--features", "nothing"], "there is no features 'nothing'"),
         (["MODEL", "--count", "3"], "needs at least .* pictures"),
-        (["MODEL", "--reference", "x"], "belong to --images"),
+        (["MODEL", "--reference", "NOWHERE"], "there is no folder"),
+        (["MODEL", "--sources", "x"], "--sources to --images"),
         (["MODEL", "--out", "report.txt"], r"must be a new .png file"),
         (["--images", "NOWHERE", "--reference", "NOWHERE"], "there is no folder"),
         (["--images", "MADE"], "--images needs --reference"),

@@ -1,6 +1,7 @@
 """Feature networks: frozen, known by the hash of their weights, honest about what they do to a picture."""
 
 import contextlib
+import hashlib
 import http.server
 import importlib.util
 import threading
@@ -8,9 +9,9 @@ import threading
 import pytest
 import torch
 
-from ganzoo import GanzooError
+from ganzoo import Features, GanzooError
 from ganzoo.evaluation import parts
-from ganzoo.evaluation.measure import evaluate_pictures
+from ganzoo.evaluation.measure import evaluate_pictures, title
 from ganzoo.evaluation.pictures import Held
 from ganzoo.torchvision_operators import with_torchvision
 from ganzoo_data.mnist import MNIST10k
@@ -117,6 +118,51 @@ def test_inception_is_refused_when_its_weights_are_not_the_standard_ones(tmp_pat
     with stand_in(tmp_path) as url, pytest.raises(GanzooError, match=r"have the hash .* should have 6726825d"):
         parts.features(f"inception-v3,url={url}/weights.pth")
     assert not list((tmp_path / "cache").rglob("*.pth"))
+
+
+def test_inception_gives_features_and_scores_by_torch_fidelity(tmp_path, monkeypatch):
+    """Against a stand-in with random weights: the real ones were not fetched here, so no FID was measured."""
+    pytest.importorskip("torch_fidelity")
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
+    module = with_torchvision("torch_fidelity.feature_extractor_inceptionv3")
+    with monkeypatch.context() as patch:  # the network as it is before weights are loaded
+        patch.setattr(module.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+        torch.save({}, tmp_path / "empty.pth")
+        blank = module.FeatureExtractorInceptionV3("x", ["2048"], feature_extractor_weights_path=tmp_path / "empty.pth")
+    torch.save(blank.state_dict(), tmp_path / "weights.pth")
+    sha256 = hashlib.sha256((tmp_path / "weights.pth").read_bytes()).hexdigest()
+    with stand_in(tmp_path) as url:
+        network = parts.features(f"inception-v3,sha256={sha256[:8]},url={url}/weights.pth")
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    features = network(images)
+    assert torch.equal(features, blank.eval()(images)[0])
+    assert network.classify(features).shape == (2, 1008)
+    assert "TensorFlow 1" in network.preparation(3, 32, 32)["resize"]
+
+
+def test_a_score_is_called_fid_only_by_the_standard_protocol():
+    class Standard(Features):
+        name = "inception-v3"
+
+    metric = parts.metric("frechet-distance")
+    assert title(metric, Standard(), 50_000) == "FID"
+    assert title(metric, Standard(), 10_000) == "Fréchet distance (inception-v3)"
+    other = Standard()
+    other.name = "digits-cnn"
+    assert title(metric, other, 50_000) == "Fréchet distance (digits-cnn)"
+
+
+def test_lpips_grows_with_the_difference(monkeypatch):
+    """On a random backbone, which keeps the plumbing honest: AlexNet's weights were not fetched here."""
+    lpips = pytest.importorskip("lpips")
+    monkeypatch.setattr("ganzoo_metrics.restoration.LPIPS.backbone", {"pnet_rand": True})
+    torch.manual_seed(0)
+    metric = parts.metric("lpips")
+    assert isinstance(metric.network, lpips.LPIPS)
+    image = torch.rand(1, 3, 64, 64)
+    near, far = (metric.score((image + amount * torch.rand_like(image)).clamp(0, 1), image) for amount in (0.05, 0.5))
+    assert metric.score(image, image) == 0
+    assert far > near > 0
 
 
 def test_weights_come_by_https_and_their_absence_is_one_sentence(tmp_path, monkeypatch):
