@@ -54,8 +54,12 @@ def export(model: Model, path: Path, format: str) -> float:
     if not difference <= TOLERANCE:
         raise GanzooError(f"the exported {model.name!r} gives other images (by {difference:.2g}); nothing was written")
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise GanzooError(f"{str(path)!r} can't be written: {error.strerror or error}") from None
     return difference
 
 

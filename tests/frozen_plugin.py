@@ -26,6 +26,16 @@ def ganzoo_datasets():
 
 
 @hookimpl
+def ganzoo_features():
+    return {}
+
+
+@hookimpl
+def ganzoo_metrics():
+    return {}
+
+
+@hookimpl
 def ganzoo_recipes():
     return {}
 
@@ -53,3 +63,8 @@ def ganzoo_checkpoint_saved(run, step, path):
 @hookimpl
 def ganzoo_training_finished(run):
     TOLD.append("finished")
+
+
+@hookimpl
+def ganzoo_card_sections(run):
+    return {"Frozen": "since 0.1"}

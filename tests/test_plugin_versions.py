@@ -49,7 +49,7 @@ def test_a_plugin_frozen_at_the_first_signatures_still_works(install, tmp_path):
     assert set(frozen_plugin.TOLD) == {"started", "logged", "saved", "finished"}
 
 
-@pytest.mark.parametrize("hook", [hook for hook in HOOKS if hasattr(frozen_plugin, hook)])
+@pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_can_grow_an_argument_without_breaking_an_old_plugin(hook):
     arguments = [*inspect.signature(getattr(hookspecs, hook)).parameters, "new"]
     space = {"hookspec": hookspecs.hookspec}
@@ -132,6 +132,14 @@ def test_without_its_plugin_a_model_names_the_part_that_is_missing(exported, mon
     with pytest.raises((ModelError, RecipeError), match="'moves'") as caught:
         ganzoo.load(f"file:{exported}", device="cpu")
     assert "pip install ganzoo-moves" not in str(caught.value)  # a stranger's file names no package to install
+
+
+def test_only_a_known_package_is_ever_suggested_for_installation(exported, monkeypatch):
+    monkeypatch.setenv("GANZOO_PLUGINS", "vanilla,data")
+    registry.cache_clear()
+    monkeypatch.setattr("ganzoo.known.known_packages", lambda: {"ganzoo-moves": {"architecture": ["moves"]}})
+    with pytest.raises(ModelError, match=r"'moves' comes with .*: pip install --upgrade ganzoo-moves"):
+        ganzoo.load(f"file:{exported}", device="cpu")
 
 
 def test_a_hundred_plugins_start_within_a_second_and_without_torch(tmp_path):

@@ -48,6 +48,11 @@ def test_what_cannot_be_exported_is_refused(model, tmp_path):
         portable.export(model, tmp_path / "x", "pickle")
 
 
+def test_a_place_that_cannot_be_written_is_said(model, tmp_path):
+    with pytest.raises(GanzooError, match="x.pt2' can't be written: No such file or directory"):
+        portable.export(model, tmp_path / "nowhere" / "x.pt2", "torch-export")
+
+
 def test_without_onnx_the_extra_is_named(model, tmp_path, monkeypatch):
     monkeypatch.setattr(portable, "missing_for_onnx", lambda: ["onnx"])
     with pytest.raises(GanzooError, match=r"needs onnx, which isn't installed; pip install 'torch-ganzoo\[onnx\]'"):

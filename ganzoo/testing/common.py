@@ -6,9 +6,12 @@ from typing import Any
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from ganzoo.registry import KINDS
 from ganzoo.settings import Settings
 from ganzoo.testing.contract import Fault, Subject, check, need, needs_settings
 from ganzoo.testing.smallest import bounds, kinds
+
+COMPONENTS = tuple(kind for kind, (_, base) in KINDS.items() if base is not None)
 
 
 @check("plugin")
@@ -27,7 +30,7 @@ def licence(subject: Subject) -> None:
     need(stated, subject, 'states no licence; add license = "Apache-2.0" (or yours) to its pyproject.toml')
 
 
-@check("architecture", "loss", "strategy", "dataset")
+@check(*COMPONENTS)
 def documented(subject: Subject) -> None:
     """The class says what it is, and each setting what it does."""
     need((subject.target.__doc__ or "").strip(), subject, "has no docstring; say in a line what it is, and its paper")
@@ -36,7 +39,7 @@ def documented(subject: Subject) -> None:
         need(said, subject, f"doesn't describe its setting {name!r}; give it a description: Field(..., description=)")
 
 
-@check("architecture", "loss", "strategy", "dataset")
+@check(*COMPONENTS)
 def bounded(subject: Subject) -> None:
     """Numbers have a least and a greatest value, words and lists a greatest length: settings come from strangers."""
     config = subject.target.Config
@@ -68,7 +71,7 @@ def _has_length(field: FieldInfo) -> bool:
     return any(isinstance(m, annotated_types.MaxLen) or getattr(m, "pattern", None) for m in field.metadata)
 
 
-@check("architecture", "loss", "strategy", "dataset")
+@check(*COMPONENTS)
 def settings_round_trip(subject: Subject) -> None:
     """Recorded settings are read back the same; a Config of a second version knows the first."""
     config = _config(subject)
