@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ganzoo.api import evaluate as evaluate
     from ganzoo.api import load as load
     from ganzoo.api import models as models
+    from ganzoo.api import publish as publish
     from ganzoo.api import recipe as recipe
     from ganzoo.api import train as train
     from ganzoo.architecture import Architecture as Architecture
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ganzoo.features import Features as Features
     from ganzoo.hookspecs import files_in as files_in
     from ganzoo.hookspecs import hookimpl as hookimpl
+    from ganzoo.hub.client import Hub as Hub
     from ganzoo.loss import Loss as Loss
     from ganzoo.metric import Measurement as Measurement
     from ganzoo.metric import Metric as Metric
@@ -40,19 +42,20 @@ if TYPE_CHECKING:
     from ganzoo.strategy import Update as Update
 
 _HOME = {
-    "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "train"),
+    "ganzoo.api": ("build", "evaluate", "load", "models", "publish", "recipe", "train"),
     "ganzoo.architecture": ("Architecture", "Discriminator", "Generator"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),
     "ganzoo.features": ("Features",),
     "ganzoo.hookspecs": ("files_in", "hookimpl"),
+    "ganzoo.hub.client": ("Hub",),
     "ganzoo.loss": ("Loss",),
     "ganzoo.metric": ("Measurement", "Metric", "Protocol", "Result"),
     "ganzoo.model": ("Model",),
-    "ganzoo.names": ("shipped_model",),
     "ganzoo.recipes": ("Recipe",),
     "ganzoo.run": ("Run",),
     "ganzoo.settings": ("Settings",),
+    "ganzoo.names": ("shipped_model",),
     "ganzoo.strategy": ("Progress", "Strategy", "Update"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}

@@ -1,5 +1,17 @@
-"""`python -m ganzoo`, and so `torchrun -m ganzoo train ...`."""
+"""The command, `python -m ganzoo`, and so `torchrun -m ganzoo train ...`."""
 
-from ganzoo.cli import main
+import os
 
-main()
+
+def main() -> None:
+    """Run the command line; a Ctrl-C that comes before it is imported ends quietly too."""
+    try:
+        from ganzoo.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        os._exit(130)  # half imported modules may not survive an orderly end
+
+
+if __name__ == "__main__":
+    main()

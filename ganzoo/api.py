@@ -1,4 +1,4 @@
-"""The verbs: models, recipe, build, train, load, evaluate."""
+"""The verbs: models, recipe, build, train, load, evaluate, publish."""
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ganzoo.engine.observers import OnProgress
     from ganzoo.evaluation.measure import Report
     from ganzoo.evaluation.pictures import Pictures
+    from ganzoo.hub.client import Hub
+    from ganzoo.hub.publish import Published
     from ganzoo.model import Model
     from ganzoo.run import Run
 
@@ -35,8 +37,10 @@ class Listed:
 
 def models(pattern: str = "*", *, task: str | None = None) -> list[Listed]:
     """Models and recipes whose name matches a shell pattern. Imports no torch."""
+    from ganzoo.names import catalogue
+
     registered = registry()
-    trained, recipes = set(registered.names("model")), set(registered.names("recipe"))
+    trained, recipes = {*registered.names("model"), *catalogue()}, set(registered.names("recipe"))
     found = []
     for name in sorted(trained | recipes):
         if fnmatch.fnmatch(name, pattern):
@@ -50,7 +54,11 @@ def _listed(name: str, trained: bool, has_recipe: bool) -> Listed:
     import tomllib
 
     from ganzoo.files import from_json
+    from ganzoo.names import catalogue
 
+    if not has_recipe and name not in registry().names("model"):
+        pinned = catalogue()[name]
+        return Listed(name, pinned.task, pinned.summary, trained, False, f"hf://{pinned.repo}")
     kind = "recipe" if has_recipe else "model"
     plugin = "?"
     try:  # only the head is needed, and one bad file must not hide the others
@@ -88,28 +96,90 @@ def train(
     out: str | Path,
     device: str | None = None,
     restart: bool = False,
+    allow_world_size_change: bool = False,
+    trackers: Sequence[str] = (),
     on_progress: "OnProgress | None" = None,
+    hub: "Hub | None" = None,
 ) -> "Run":
     """Train a recipe into the folder `out`, or resume what was begun there. Returns the run.
 
+    A recipe whose `start_from` is `hf://user/repo` starts from the commit that this is now, and records it.
+
     `device` is cpu, cuda, cuda:1 or mps, the fastest there is by default. `on_progress(images, total, metrics)`
-    is called after every step with the latest row of the log. Raises GanzooError for bad input, TrainingError when
-    it diverges.
+    is called after every step with the latest row of the log. Started by `torchrun`, it trains with all processes;
+    going on with another number of them needs `allow_world_size_change`. `trackers` are any of tensorboard, wandb and
+    trackio. Raises GanzooError for bad input,
+    TrainingError when it ran and failed, Stopped after a signal.
     """
     from ganzoo import engine
+    from ganzoo.hub.base import base_of, pinned
 
-    return engine.train(Recipe.load(source), out, device=device, restart=restart, on_progress=on_progress)
+    chosen = pinned(Recipe.load(source), Path(out), restart, hub)
+    return engine.train(
+        chosen,
+        out,
+        device=device,
+        restart=restart,
+        allow_world_size_change=allow_world_size_change,
+        trackers=trackers,
+        base=base_of(chosen.start_from, hub),
+        on_progress=on_progress,
+    )
 
 
-def load(name: str, *, device: str | None = None, dtype: "torch.dtype | None" = None) -> "Model":
-    """A trained model: a short name that a plugin ships, or `file:PATH` of a model folder or run.
+def load(
+    name: str, *, device: str | None = None, dtype: "torch.dtype | None" = None, hub: "Hub | None" = None
+) -> "Model":
+    """A trained model: a short name, `hf://user/repo[@revision]`, or `file:PATH` of a model folder or run.
 
-    float32 on a GPU where there is one unless said otherwise. Raises ModelError or UnknownNameError.
+    float32 on a GPU where there is one unless said otherwise. `hub` says which Hub, token and cache; by default the
+    environment does. Nothing that a model names is imported or installed. Raises ModelError, UnknownNameError or
+    HubError.
     """
+    from ganzoo.hub.download import files_of
     from ganzoo.model import Model
-    from ganzoo.names import model_folder_of
 
-    return Model.read(model_folder_of(name), device=device, dtype=dtype)
+    return Model.read(files_of(name, hub), device=device, dtype=dtype)
+
+
+def publish(
+    source: "Run | Path | str",
+    repo: str,
+    *,
+    private: bool = False,
+    revision: str | None = None,
+    tag: str | None = None,
+    create_pr: bool = False,
+    dry_run: bool = False,
+    gate: "Callable[[Path], list[str]] | bool" = True,
+    licence: str | None = None,
+    data_licence: str | None = None,
+    training: bool = False,
+    hub: "Hub | None" = None,
+) -> "Published":
+    """Publish a run's newest export, or a model folder, to `user/name` on the Hub, in one commit.
+
+    `gate` False skips the check of the model's quality, and the card says so. `training` adds the raw networks, for
+    others to fine-tune. `dry_run` shows the card and the files and asks no network. The folder on disk becomes what is
+    on the Hub. Raises PublishError (nothing was sent), GateError or HubError; trying again is always safe.
+    """
+    from ganzoo.hub.publish import publish as send
+
+    chosen = (gate or None) if isinstance(gate, bool) else gate
+    return send(
+        source,
+        repo,
+        private=private,
+        revision=revision,
+        tag=tag,
+        create_pr=create_pr,
+        dry_run=dry_run,
+        gate=chosen,
+        licence=licence,
+        data_licence=data_licence,
+        training=training,
+        hub=hub,
+    )
 
 
 def evaluate(

@@ -1,4 +1,7 @@
-"""A model's page: README.md with its front matter, rendered from its config."""
+"""A model's page: README.md with its front matter, rendered from its config.
+
+The templates stand here; a repository's own are never rendered. Whatever a person wrote is escaped.
+"""
 
 import re
 from collections.abc import Mapping
@@ -6,66 +9,167 @@ from typing import Any
 
 import yaml
 
+from ganzoo.card_facts import licence_lines, limits, methods, training_command
+from ganzoo.text import HIDDEN, plain
+
+PIPELINES = {"generate": "unconditional-image-generation", "transform": "image-to-image"}
+
 TEMPLATE = """\
-# {name}
+# {title}
 
 {summary}
-
-![samples](samples.png)
-
+{samples}
 ## Use
 
 ```python
 import ganzoo
 
-model = ganzoo.load("{name}")
-images = model.sample({example})
+model = ganzoo.load({source})
+images = model.{call}
 ```
+
+`pip install torch-ganzoo` gives `ganzoo`. {needs}
+
+## Measured
+
+{measured}
 
 ## Training
 
-`{command}`
+{command}
 
 {trained}
 
 ## Data and licences
 
-{data}
+{licences}
 
-{attribution}
+## Limits
+
+{limits}
+{sections}
+## Methods and citation
+
+{methods}
 """
 
 
 def render(config: Mapping[str, Any]) -> str:
-    """The card for a model's config. Everything that a person wrote is escaped."""
-    spec, trained = config["spec"], config.get("trained", {})
-    conditions = config["recipe"].get("data", {}).get("conditions", ())
-    front = {
-        "library_name": "ganzoo",
-        "license": "apache-2.0",
-        "pipeline_tag": "unconditional-image-generation" if config["task"] == "generate" else "image-to-image",
-        "tags": ["ganzoo", "gan", str(config["recipe"]["architecture"]["name"])],
-    }
+    """The card for a model's config, which holds all that the card says."""
+    repository = config.get("repository")
     body = TEMPLATE.format(
-        name=config["name"],
+        title=escape(repository or config["name"]),
         summary=escape(config.get("summary", "")),
-        example=f"16, label={_literal(spec['labels'][0])}" if "label" in conditions else "16",
-        command=f"ganzoo train {config['name']} --out RUN",
-        trained=f"{trained.get('images', 0):,} images in {trained.get('steps', 0):,} steps, "
-        f"{trained.get('seconds', 0):,} s on {escape(str(trained.get('machine', 'an unknown machine')))}.",
-        data=f"Trained on {escape(spec['name'])} ({escape(spec['licence'])}).",
-        attribution=escape(spec.get("attribution", "")),
+        samples="\n![samples](samples.png)\n" if config["task"] == "generate" else "",
+        source=literal(f"hf://{repository}" if repository else config["name"]),
+        call=_call(config),
+        needs=f"The model needs {escape(', '.join(config.get('requires', ())) or 'nothing else')}.",
+        measured=_measured(config),
+        command=training_command(config),
+        trained=_trained(config),
+        licences="\n".join(f"- {escape(line, 6000)}" for line in licence_lines(config)),
+        limits="\n".join(f"- {escape(line)}" for line in limits(config)),
+        sections=_sections(config),
+        methods="\n".join(f"- {escape(line)}" for line in methods(config)) or "Not recorded.",
     )
-    return f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n{body}"
+    return f"---\n{yaml.safe_dump(front_matter(config), sort_keys=False, allow_unicode=True)}---\n{body}"
 
 
-def _literal(text: str) -> str:
-    plain = text.isprintable() and not set(text) & set('"\\')
-    return f'"{text}"' if plain else repr(text)
+def front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the Hub reads: plain strings, numbers and lists alone."""
+    recipe, base = config["recipe"], (config.get("lineage") or [{}])[0]
+    front: dict[str, Any] = {"library_name": "ganzoo"}
+    if config.get("licence"):
+        front["license"] = plain(config["licence"]).lower()
+    if str(base.get("model", "")).startswith("hf://"):
+        front["base_model"] = plain(base["model"]).removeprefix("hf://").split("@")[0]
+    front["datasets"] = [plain(recipe.get("data", {}).get("name", "unknown"), 96)]
+    front["pipeline_tag"] = PIPELINES[config["task"]]
+    front["tags"] = ["ganzoo", "gan", plain(recipe["architecture"]["name"], 96)]
+    if config.get("metrics"):
+        result = {
+            "task": {"type": PIPELINES[config["task"]]},
+            "dataset": {"name": plain(config["spec"]["name"]), "type": front["datasets"][0]},
+            "metrics": [
+                {
+                    "type": plain(metric["metric"], 96),
+                    "name": plain(metric["metric"], 96),
+                    "value": float(metric["value"]),
+                    "args": {"spread": metric.get("spread"), "protocol": plain_values(metric.get("protocol"))},
+                }
+                for metric in config["metrics"]
+            ],
+        }
+        front["model-index"] = [{"name": plain(config["name"]), "results": [result]}]
+    return front
 
 
-def escape(text: str) -> str:
+def escape(text: object, most: int = 2000) -> str:
     """A person's words as plain Markdown text: no markup, no HTML, no control or direction characters."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", " ", text)
+    return re.sub(r"([\\`*_{}\[\]|#~$!])", r"\\\1", _no_html(plain(text, most)))
+
+
+def literal(text: object) -> str:
+    """A string as Python source that can't leave the code block it stands in."""
+    source = ascii(str(text)[:500]).replace("`", "\\x60").replace("<", "\\x3c").replace(">", "\\x3e")
+    return source if '"' in source else f'"{source[1:-1]}"'
+
+
+def plain_values(value: Any, depth: int = 4) -> Any:
+    """Nested JSON values with every string made plain, for the front matter."""
+    if isinstance(value, Mapping) and depth:
+        return {plain(key, 96): plain_values(inner, depth - 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple) and depth:
+        return [plain_values(inner, depth - 1) for inner in value]
+    return value if value is None or isinstance(value, bool | int | float) else plain(value)
+
+
+def _no_html(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]|#~$])", r"\\\1", text)
+    return re.sub(r"^(\s*)([-+=])", r"\1\\\2", text)  # no list, rule or heading where a line begins
+
+
+def _call(config: Mapping[str, Any]) -> str:
+    if config["task"] == "transform":
+        return "transform(photo)  # a PIL image, or (N, C, H, W) in [0, 1]"
+    labels = config["spec"].get("labels") or []
+    labelled = "label" in config["recipe"].get("data", {}).get("conditions", ()) and labels
+    return f"sample(16, label={literal(labels[0])})" if labelled else "sample(16)"
+
+
+def _measured(config: Mapping[str, Any]) -> str:
+    rows = []
+    for metric in config.get("metrics") or ():
+        spread = f" ± {metric['spread']:.4g}" if isinstance(metric.get("spread"), int | float) else ""
+        protocol = _in_short(metric.get("protocol"))
+        rows.append(f"| {escape(metric['metric'])} | {metric['value']:.4g}{spread} | {escape(protocol)} |")
+    if not rows:
+        return "Nothing was measured on these weights."
+    table = ["| metric | value | protocol |", "| --- | --- | --- |", *rows]
+    return "\n".join([*table, "", "Each number's whole protocol stands in `config.json`."])
+
+
+def _in_short(protocol: Any) -> str:
+    """What makes the number comparable, for a person; hashes, versions and what doesn't apply are left out."""
+    if not isinstance(protocol, Mapping):
+        return str(protocol or "-")
+    told = {k: v for k, v in protocol.items() if isinstance(v, str | int | float | list) and v not in ("", "none", 0)}
+    return "; ".join(f"{k}: {v}" for k, v in told.items() if k not in ("metric", "hardware") and "sha256" not in k)
+
+
+def _trained(config: Mapping[str, Any]) -> str:
+    trained = config.get("trained", {})
+    return (
+        f"{trained.get('images', 0):,} images in {trained.get('steps', 0):,} steps, {trained.get('seconds', 0):,} s on "
+        f"{escape(trained.get('machine', 'an unknown machine'))}. The whole recipe stands in `config.json`."
+    )
+
+
+def _sections(config: Mapping[str, Any]) -> str:
+    """What plugins add: Markdown of installed code, so its markup stays; raw HTML and hidden characters don't."""
+    sections = config.get("card_sections") or {}
+    written = []
+    for title, text in sections.items():
+        lines = (_no_html(HIDDEN.sub(" ", line)) for line in str(text)[:20_000].split("\n"))
+        written.append(f"\n## {escape(title, 100)}\n\n" + "\n".join(lines) + "\n")
+    return "".join(written)

@@ -7,6 +7,7 @@ class GanzooError(Exception):
     """Something that was asked for can't be done; nothing that existed was changed."""
 
     exit_code = 2
+    elsewhere: bool | None = None  # of many processes: True when another one says it, False when all know of it
 
 
 class UnknownNameError(GanzooError):
@@ -28,6 +29,30 @@ class RecipeError(GanzooError):
 
 class ModelError(GanzooError):
     """A model folder, its weights or a request made of a model is not as it must be."""
+
+
+class HubError(GanzooError):
+    """The Hub, the way to it or what it holds is not as it must be; the message says whether a retry may help."""
+
+    exit_code = 3
+
+
+class UnreachableError(HubError):
+    """The Hub can't be reached, and what was asked for isn't on this computer."""
+
+
+class ChecksumError(ModelError, HubError):
+    """A file's content is not what its hash says; the message names the file, the expected hash and the found one."""
+
+
+class PublishError(GanzooError):
+    """A model can't be published as it is; nothing was sent."""
+
+
+class GateError(PublishError):
+    """A model failed the gate of its family; nothing was sent."""
+
+    exit_code = 3
 
 
 class RunError(GanzooError):

@@ -5,10 +5,11 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 STAGING = ".staging-"
 
@@ -45,6 +46,24 @@ def _swap(new: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def write(path: Path, content: bytes) -> None:
+    """A new file with this content; a full disk is said here, not when the file is closed."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(handle, left) :]
+    finally:
+        os.close(handle)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder that is never seen half deleted: what a kill leaves of it, `sweep` finds."""
+    doomed = folder.parent / f"{STAGING}{folder.name}-{uuid.uuid4().hex[:8]}.old"
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written."""
     for left in folder.glob(f"{STAGING}*"):
@@ -64,6 +83,20 @@ def sha256(path: Path) -> str:
     """The hash of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_hash(content: bytes) -> str:
+    """The hash by which git, and so the Hub, names a small file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a plain file to read. Symlinks, devices and folders are an OSError, and a FIFO can't block."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path.name} is no regular file")
+    return os.fdopen(handle, "rb")
 
 
 def to_json(value: Any) -> str:

@@ -1,30 +1,65 @@
 """A model folder: written atomically, read with suspicion.
 
-Its files are `README.md`, `config.json`, `model.safetensors` and `samples.png`, the layout of a Hub repository.
+Its files are `README.md`, `config.json`, `model.safetensors`, `samples.png` and, for fine-tuning,
+`training.safetensors`: the layout of a Hub repository.
 """
 
-import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
 from pydantic import ConfigDict, Field, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
-from ganzoo.errors import ModelError
-from ganzoo.files import from_json, sha256, staged, to_json
+from ganzoo.errors import GanzooError, ModelError
+from ganzoo.files import from_json, open_regular, sha256, staged, to_json
 from ganzoo.recipes import NAME, Part
 from ganzoo.settings import Settings, mistakes
+from ganzoo.text import plain
+from ganzoo.weights import DTYPES, Weights, check_hashes, layout_of, open_weights
 
 FILES = ("README.md", "config.json", "model.safetensors", "samples.png")
-MAX_CONFIG = 256 * 1024
-MAX_HEADER = 1024 * 1024
-MAX_TENSORS = 10_000
-DTYPES = {"float16": ("F16", torch.float16), "bfloat16": ("BF16", torch.bfloat16), "float32": ("F32", torch.float32)}
+PUBLISHED = (*FILES, "training.safetensors")  # all that is ever published or downloaded
+MOST = {  # bytes of each that are read or published
+    "README.md": 64 * 1024,
+    "config.json": 256 * 1024,
+    "samples.png": 16 * 1024**2,
+    "model.safetensors": 8 * 1024**3,
+    "training.safetensors": 8 * 1024**3,
+}
+MAX_CONFIG = MOST["config.json"]
+SCHEMA = 1
+
+
+class Stored(Settings):
+    """A weights file as the config records it."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0, le=2**40)
+    networks: tuple[str, ...] = Field((), max_length=32)
+
+
+class Credit(Settings):
+    """Data that a model descends from, with the credit it asks for."""
+
+    name: str = Field(max_length=200)
+    licence: str = Field(max_length=500)
+    attribution: str = Field("", max_length=5000)
+
+
+class Ancestor(Settings):
+    """A model that training started from; `own` when it was a run of the same author and never published."""
+
+    model: str = Field(max_length=1000)
+    licence: str | None = Field(None, max_length=500)
+    own: bool = False
+    data: tuple[Credit, ...] = Field((), max_length=64)
 
 
 class ModelConfig(Settings):
@@ -39,6 +74,11 @@ class ModelConfig(Settings):
     networks: tuple[str, ...] = Field(min_length=1, max_length=32)
     spec: Spec
     recipe: dict[str, Any]
+    requires: tuple[str, ...] = Field((), max_length=64)
+    weights: Stored | None = None
+    training: Stored | None = None
+    licence: str | None = Field(None, max_length=200)
+    lineage: tuple[Ancestor, ...] = Field((), max_length=64, description="what it was fine-tuned from, nearest first")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -49,14 +89,14 @@ class ModelConfig(Settings):
         if not isinstance(conditions, list) or not all(isinstance(name, str) for name in conditions):
             raise ValueError("recipe.data.conditions: this must be a list of names")
         try:
-            Part.read(architecture)
+            Part.model_validate(architecture)
         except ValueError as error:
             raise ValueError("\n".join(mistakes(error, "recipe.architecture"))) from None
         return self
 
     @property
     def architecture(self) -> Part:
-        return Part.read(self.recipe["architecture"])
+        return Part.model_validate(self.recipe["architecture"])  # with its version, which the component migrates
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -65,6 +105,93 @@ class ModelConfig(Settings):
     def tables(self) -> dict[str, Any]:
         """The content of config.json."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Where the files of a model are: a folder, or what was downloaded. `name` is what errors call it.
+
+    `hashes` are those that a Hub gave, by file: sha256, or git's for small files. Nothing is read without a check.
+    """
+
+    name: str
+    paths: Mapping[str, Path]
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path) -> "ModelFiles":
+        """The files of a local folder, which is trusted no more than a stranger's."""
+        if not folder.is_dir():
+            raise ModelError(f"there is no model folder {str(folder)!r}")
+        return cls(repr(str(folder)), {name: folder / name for name in PUBLISHED})
+
+    def title(self, name: str) -> str:
+        """What errors call one file."""
+        return f"{name} of {self.name}"
+
+    def has(self, name: str) -> bool:
+        """Whether this file is there."""
+        path = self.paths.get(name)
+        return path is not None and path.is_file() and not path.is_symlink()
+
+    def read(self, name: str) -> bytes:
+        """A small file's content. Raises ModelError, or ChecksumError."""
+        if name not in self.paths:
+            raise ModelError(f"there is no {self.title(name)}")
+        try:
+            with open_regular(self.paths[name]) as file:
+                content = file.read(MOST[name] + 1)
+        except OSError:
+            raise ModelError(f"there is no regular file {self.title(name)}") from None
+        if len(content) > MOST[name]:
+            raise ModelError(f"{self.title(name)} is larger than {MOST[name]} bytes")
+        check_hashes(self.title(name), content, *self._known(name))
+        return content
+
+    def config(self) -> ModelConfig:
+        """The checked `config.json`. Raises ModelError."""
+        content = self.read("config.json")
+        try:
+            tables = _table(from_json(content.decode()))
+            if isinstance(tables.get("schema"), int) and tables["schema"] > SCHEMA:
+                raise ValueError(f"schema: {tables['schema']}, and this ganzoo reads {SCHEMA}; upgrade torch-ganzoo")
+            return ModelConfig.read(tables)
+        except (ValidationError, ValueError, TypeError, GanzooError) as error:
+            said = plain("; ".join(mistakes(error)[:5]), 600)
+            raise ModelError(f"{self.title('config.json')} is no model's config: {said}") from None
+
+    def load(self, skeletons: Mapping[str, nn.Module], config: ModelConfig) -> dict[str, dict[str, Tensor]]:
+        """The weights by network, after the file fits the skeletons, which are on the meta device."""
+        hashes = [*self._known("model.safetensors"), *([config.weights.sha256] if config.weights else [])]
+        with self.weights("model.safetensors") as file:
+            file.check(layout_of(skeletons, config.dtype))
+            return by_network(file.read(*hashes))
+
+    def load_training(self, architecture: Architecture, config: ModelConfig) -> dict[str, dict[str, Tensor]]:
+        """The raw networks of `training.safetensors`, by name. Raises ModelError."""
+        if config.training is None or not set(config.training.networks) <= set(architecture.networks):
+            raise ModelError(f"{self.title('config.json')} doesn't say which networks its training.safetensors holds")
+        with torch.device("meta"):
+            skeletons = {name: architecture.build(name) for name in config.training.networks}
+        with self.weights("training.safetensors") as file:
+            file.check(layout_of(skeletons, "float32"))
+            return by_network(file.read(*self._known("training.safetensors"), config.training.sha256))
+
+    def weights(self, name: str) -> AbstractContextManager[Weights]:
+        """A weights file, open, with its header read."""
+        return open_weights(self.paths.get(name, Path(name)), self.title(name))
+
+    def _known(self, name: str) -> list[str]:
+        return [self.hashes[name]] if name in self.hashes else []
+
+
+def by_network(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """`{"generator.project.weight": t}` as `{"generator": {"project.weight": t}}`."""
+    networks: dict[str, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        network, _, rest = key.partition(".")
+        networks.setdefault(network, {})[rest] = value
+    return networks
 
 
 def write(
@@ -77,15 +204,10 @@ def write(
     """Write a model folder: `config` completed by the weights' hash and size, `networks` cast to its dtype."""
     if target.exists():
         _replaceable(target, force)
-    dtype = DTYPES[config["dtype"]][1]
-    tensors = {
-        f"{n}.{key}": _cast(value, dtype) for n, net in networks.items() for key, value in net.state_dict().items()
-    }
+    states = {name: network.state_dict() for name, network in networks.items()}
     try:
         with staged(target, replace=force) as staging:
-            weights = staging / "model.safetensors"
-            weights.write_bytes(save(tensors))
-            about = {"sha256": sha256(weights), "size": weights.stat().st_size}
+            about = store(staging / "model.safetensors", states, config["dtype"])
             (staging / "config.json").write_text(to_json({**config, "networks": list(networks), "weights": about}))
             for name, content in files.items():
                 (staging / name).write_bytes(content)
@@ -96,7 +218,9 @@ def write(
 def _replaceable(target: Path, force: bool) -> None:
     if not force:
         raise ModelError(f"{str(target)!r} exists; choose another folder, or overwrite it with force")
-    foreign = [item.name for item in target.iterdir() if item.name not in FILES] if target.is_dir() else [target.name]
+    foreign = (
+        [item.name for item in target.iterdir() if item.name not in PUBLISHED] if target.is_dir() else [target.name]
+    )
     if foreign or target.is_symlink():  # replacing a model must not delete anything else
         raise ModelError(
             f"{str(target)!r} is no model folder that can be replaced ({', '.join(sorted(foreign)[:5]) or 'a link'}); "
@@ -104,85 +228,25 @@ def _replaceable(target: Path, force: bool) -> None:
         )
 
 
-def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    value = value.detach().cpu().contiguous()
-    return value.to(dtype) if value.is_floating_point() else value
+def store(path: Path, states: Mapping[str, Mapping[str, Tensor]], dtype: str) -> dict[str, Any]:
+    """Write networks' tensors to a safetensors file; what a config records of it."""
+    wanted = DTYPES[dtype][1]
+    tensors = {f"{name}.{key}": _cast(value, wanted) for name, state in states.items() for key, value in state.items()}
+    path.write_bytes(save(tensors))
+    return {"sha256": sha256(path), "size": path.stat().st_size}
+
+
+def _cast(value: Tensor, dtype: Any) -> Tensor:
+    """A copy of its own on the CPU: a file can't hold two names for one tensor."""
+    return value.detach().cpu().to(dtype if value.is_floating_point() else None, copy=True).contiguous()
 
 
 def read_config(folder: Path) -> ModelConfig:
     """The checked `config.json` of a model folder. Raises ModelError."""
-    path = folder / "config.json"
-    if not folder.is_dir():
-        raise ModelError(f"there is no model folder {str(folder)!r}")
-    try:
-        content = _regular(path, MAX_CONFIG).read_bytes()
-        return ModelConfig.read(from_json(content.decode()))
-    except ModelError:
-        raise
-    except (OSError, ValidationError, ValueError, TypeError) as error:
-        raise ModelError(f"{str(path)!r} is no model's config: {'; '.join(mistakes(error))}") from None
+    return ModelFiles.of(folder).config()
 
 
-def load_weights(folder: Path, config: ModelConfig, networks: Mapping[str, nn.Module]) -> None:
-    """Load the weights into networks that were built normally, strictly, widened to the networks' dtype."""
-    try:
-        tensors = load_file(folder / "model.safetensors")
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{str(folder / 'model.safetensors')!r} can't be read: {error}") from None
-    for name, network in networks.items():
-        own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-        network.load_state_dict(own, strict=True)
-
-
-def check_weights(folder: Path, config: ModelConfig, skeletons: Mapping[str, nn.Module]) -> None:
-    """Compare the file's header with networks built on the meta device, before anything is allocated."""
-    path = _regular(folder / "model.safetensors", 2**40)
-    header = _header(path)
-    stored = DTYPES[config.dtype][0]
-    expected = {
-        f"{name}.{key}": (list(value.shape), stored if value.is_floating_point() else _NAMES[value.dtype])
-        for name, skeleton in skeletons.items()
-        for key, value in skeleton.state_dict().items()
-    }
-    wrong = sorted(set(header) ^ set(expected)) or [
-        key for key, (shape, dtype) in expected.items() if header[key] != (shape, dtype)
-    ]
-    if wrong:
-        key = wrong[0]
-        have = "{1} {0}".format(*header[key]) if key in header else "absent"
-        want = "{1} {0}".format(*expected[key]) if key in expected else "absent"
-        raise ModelError(
-            f"{str(path)!r} doesn't fit its config: {key!r} is {have} and should be {want}"
-            + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "")
-        )
-    size = sum(math.prod(shape) * _SIZES[dtype] for shape, dtype in header.values())
-    if size > path.stat().st_size:
-        raise ModelError(f"{str(path)!r} is shorter than its header says")
-
-
-_NAMES = {torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
-_SIZES = {"F16": 2, "BF16": 2, "F32": 4, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
-
-
-def _header(path: Path) -> dict[str, tuple[list[int], str]]:
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > MAX_HEADER:
-            raise ModelError(f"{str(path)!r} has a header of {length} bytes; at most {MAX_HEADER} are read")
-        try:
-            table = from_json(file.read(length).decode())
-            table.pop("__metadata__", None)
-            if len(table) > MAX_TENSORS:
-                raise ModelError(f"{str(path)!r} has {len(table)} tensors; at most {MAX_TENSORS} are read")
-            return {str(k): ([int(n) for n in v["shape"]], str(v["dtype"])) for k, v in table.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise ModelError(f"{str(path)!r} is no safetensors file: {error}") from None
-
-
-def _regular(path: Path, most: int) -> Path:
-    """A plain file of bounded size: symlinks, devices and folders are refused."""
-    if path.is_symlink() or not path.is_file():
-        raise ModelError(f"there is no regular file {str(path)!r}")
-    if path.stat().st_size > most:
-        raise ModelError(f"{str(path)!r} is larger than {most} bytes")
-    return path
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("it is no table")
+    return value

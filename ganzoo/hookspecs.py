@@ -79,6 +79,11 @@ def ganzoo_training_finished(run: "Run") -> None:
     """The budget is spent and the model is exported."""
 
 
+@hookspec
+def ganzoo_card_sections(run: "Run") -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Sections for a model's card, written at its export: `{title: Markdown}`. Raw HTML in them is escaped."""
+
+
 def files_in(package: str, folder: str, suffix: str) -> dict[str, Traversable]:
     """The files of a folder inside a package, by their name without the suffix: a plugin's recipes in one line."""
     there = (files(package) / folder).iterdir()

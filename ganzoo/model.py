@@ -14,9 +14,12 @@ from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
 from ganzoo.errors import ModelError, RecipeError
-from ganzoo.folder import ModelConfig
+from ganzoo.folder import ModelConfig, ModelFiles
 from ganzoo.images import grid
+from ganzoo.known import where_to_get
+from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
+from ganzoo.text import plain
 
 MOST = 10_000_000  # images of one call
 
@@ -31,30 +34,33 @@ class Model:
         self.config = config
         self.networks = {name: network.eval().requires_grad_(False) for name, network in networks.items()}
         self.image_range = image_range
-        self.source: Path | None = None
+        self.files: ModelFiles | None = None
 
     @classmethod
-    def read(cls, folder: Path, device: str | None = None, dtype: torch.dtype | None = None) -> "Model":
+    def read(
+        cls, source: Path | ModelFiles, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> "Model":
         """The model in a folder. Nothing that the folder names is imported; raises ModelError."""
         target = device_of(device)
-        config = model_folder.read_config(folder)
-        try:
-            architecture = architecture_of(config.architecture)
-        except RecipeError as error:
-            raise ModelError(f"{str(folder)!r} can't be built: {'; '.join(error.mistakes)}") from None
-        wrong = list(_disagreements(config, architecture))
-        if wrong:
-            raise ModelError(f"the config of {str(folder)!r} contradicts itself: {'; '.join(wrong)}")
-        if not set(config.networks) <= set(architecture.networks):
-            raise ModelError(f"{str(folder)!r} holds networks that its architecture doesn't build: {config.networks}")
+        files = source if isinstance(source, ModelFiles) else ModelFiles.of(source)
+        config = files.config()
+        architecture = _architecture(files, config)
         with torch.device("meta"):
             skeletons = {name: architecture.build(name) for name in config.networks}
-        model_folder.check_weights(folder, config, skeletons)
+        weights = files.load(skeletons, config)
         networks = {name: architecture.build(name) for name in config.networks}
-        model_folder.load_weights(folder, config, networks)
+        for name, network in networks.items():
+            network.load_state_dict(weights[name], strict=True)
         model = cls(config, networks, architecture.image_range)
-        model.source = folder
+        if config.task == "generate" and not (hasattr(model.network, "sample") and hasattr(model.network, "latent")):
+            raise ModelError(f"{files.name} is no generator: its network {config.networks[0]!r} makes no samples")
+        model.files = files
         return model.to(target, dtype)
+
+    @property
+    def origin(self) -> str:
+        """Where the model was read from: `hf://user/repo@commit`, or a folder; empty for one just trained."""
+        return self.files.name if self.files else ""
 
     @property
     def network(self) -> nn.Module:
@@ -103,18 +109,19 @@ class Model:
         return next(self.network.parameters()).device
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Model":
-        """Move the networks, and return the model."""
+        """Move the networks, and return the model. Raises ModelError."""
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ModelError(f"dtype must be one of torch's floating point types such as torch.float16, not {dtype!r}")
         for network in self.networks.values():
             network.to(device=device, dtype=dtype)
         return self
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads."""
-        keep = ("README.md", "samples.png")
-        source = self.source
-        there = [source / name for name in keep] if source is not None else []
-        files = {path.name: path.read_bytes() for path in there if path.is_file() and not path.is_symlink()}
-        model_folder.write(Path(folder), self.config.tables(), self.networks, files, force)
+        mine = self.files
+        files = {n: mine.read(n) for n in ("README.md", "samples.png") if mine is not None and mine.has(n)}
+        config = {key: value for key, value in self.config.tables().items() if key != "training"}
+        model_folder.write(Path(folder), config, self.networks, files, force)
 
     @torch.inference_mode()
     def sample(
@@ -205,6 +212,24 @@ class Model:
             return label
         shown = ", ".join(self.labels[:12]) + (", ..." if len(self.labels) > 12 else "")
         raise ModelError(f"model {self.name!r} has no label {label!r}; its {len(self.labels)} labels are {shown}")
+
+
+def _architecture(files: ModelFiles, config: ModelConfig) -> Architecture:
+    """The architecture that a config names, if it fits what else the config says. Raises ModelError."""
+    part = config.architecture
+    if part.name not in registry().names("architecture"):
+        raise ModelError(f"{files.name} can't be built: {where_to_get('architecture', part.name)}")
+    try:
+        architecture = architecture_of(part)
+    except RecipeError as error:
+        raise ModelError(f"{files.name} can't be built: {plain('; '.join(error.mistakes), 600)}") from None
+    wrong = list(_disagreements(config, architecture))
+    if wrong:
+        raise ModelError(f"the config of {files.name} contradicts itself: {plain('; '.join(wrong), 600)}")
+    if not set(config.networks) <= set(architecture.published):
+        given, published = plain(", ".join(config.networks)), ", ".join(architecture.published)
+        raise ModelError(f"{files.name} holds {given}, networks that its architecture doesn't publish ({published})")
+    return architecture
 
 
 def _disagreements(config: ModelConfig, architecture: Architecture) -> Iterator[str]:

@@ -1,10 +1,68 @@
-"""Where a model's name leads: a short name to what plugins ship, `file:` to a folder."""
+"""Where a model's name leads: a short name to shipped or pinned files, `hf://` to the Hub, `file:` to a folder."""
 
+import difflib
+import functools
+import re
+from dataclasses import dataclass
+from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Annotated, Literal
 
-from ganzoo.errors import ModelError
-from ganzoo.registry import registry
+from pydantic import Field
+
+from ganzoo.errors import ModelError, UnknownNameError
+from ganzoo.files import from_json
+from ganzoo.recipes import NAME
+from ganzoo.registry import listing, registry
+from ganzoo.settings import Settings
+from ganzoo.text import plain
+
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9][A-Za-z0-9._-]{0,199}){0,5}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Repo:
+    """`hf://user/name@revision`; no revision means the newest."""
+
+    id: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"hf://{self.id}" + (f"@{self.revision}" if self.revision else "")
+
+
+class PinnedFile(Settings):
+    """A file of a pinned model."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0, le=2**40)
+
+
+class Pinned(Settings):
+    """A short name's model on the Hub: one commit, and the hash of each of its files."""
+
+    repo: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    task: Literal["generate", "transform"]
+    summary: str = Field("", max_length=500)
+    files: dict[
+        Literal["README.md", "config.json", "model.safetensors", "samples.png", "training.safetensors"], PinnedFile
+    ]
+
+
+class Catalogue(Settings):
+    """Short names whose weights aren't shipped: they stand in a file of the package, never on the Hub."""
+
+    models: dict[Annotated[str, Field(pattern=NAME)], Pinned] = Field(max_length=10_000)
+
+
+@functools.cache
+def catalogue() -> dict[str, Pinned]:
+    """The pinned models by their short names."""
+    return Catalogue.read(from_json((files("ganzoo") / "catalogue.json").read_text())).models
 
 
 def shipped_model(name: str) -> Traversable:
@@ -15,22 +73,68 @@ def shipped_model(name: str) -> Traversable:
 
 
 def model_folder_of(name: str) -> Path:
-    """The local folder behind a model's name. Raises UnknownNameError or ModelError."""
-    if name.startswith("file:"):
-        folder = Path(name.removeprefix("file:"))
-        if (folder / "recipe.json").is_file():
-            from ganzoo.run import Run
+    """The local folder behind a name that needs no network. Raises UnknownNameError or ModelError."""
+    found = find(name)
+    if not isinstance(found, Path):
+        raise ModelError(f"{name!r} is on the Hub; write it to a folder with `ganzoo pull {name} --out FOLDER`")
+    return found
 
-            return Run(folder).newest_export()
-        if not folder.is_dir():
-            raise ModelError(f"there is no folder {str(folder)!r}")
-        return folder
-    if name.startswith("hf://"):
-        raise ModelError(
-            f"this version of ganzoo can't load {name!r} from the Hub yet; download the folder and use file:FOLDER"
-        )
-    if "/" in name or name.startswith(".") or (Path(name).exists() and name not in registry().names("model")):
-        raise ModelError(
-            f"{name!r} is no model's name; write file:{name} for a folder, or hf://{name.strip('./')} for the Hub"
-        )
-    return Path(str(registry().get("model", name)))
+
+def find(name: str) -> Path | Pinned | Repo:
+    """What a model's name means. Raises UnknownNameError or ModelError; asks no network."""
+    if not isinstance(name, str) or not name or len(name) > 1000 or re.search(r"[\x00-\x1f\x7f]", name):
+        raise ModelError(f"{plain(name)!r} is no model's name; `ganzoo models` lists them")
+    if name.startswith("file:"):
+        return local_folder(name)
+    if name.lower().startswith("hf:"):
+        return parse_repo(name)
+    if "/" in name or name.startswith((".", "~")) or (Path(name).exists() and not _is_short(name)):
+        there = name if REPOSITORY.fullmatch(name) else "USER/NAME"
+        raise ModelError(f"{name!r} is no model's name; write file:{name} for a folder, or hf://{there} for the Hub")
+    if name in registry().names("model"):
+        return Path(str(registry().get("model", name)))
+    if name in catalogue():
+        return catalogue()[name]
+    known = sorted({*registry().names("model"), *catalogue()})
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
+    recipe = f"{name!r} is a recipe to train; " if name in registry().names("recipe") else ""
+    raise UnknownNameError(
+        f"there is no model {name!r}; {hint}{recipe}there are: {listing(known)}; a model on the Hub is hf://USER/NAME"
+    )
+
+
+def parse_repo(name: str) -> Repo:
+    """`hf://user/repo[@revision]`, and nothing that only looks like it. Raises ModelError."""
+    from huggingface_hub.errors import HfUriError
+    from huggingface_hub.utils import parse_hf_uri  # type: ignore[attr-defined]
+
+    problem = ModelError(f"{plain(name)!r} is no model on the Hub; write hf://USER/NAME or hf://USER/NAME@REVISION")
+    if not name.startswith("hf://"):
+        raise problem
+    try:
+        uri = parse_hf_uri(name)
+    except (HfUriError, ValueError):
+        raise problem from None
+    revision = uri.revision
+    if uri.type != "model" or uri.path_in_repo or not REPOSITORY.fullmatch(uri.id) or ".." in name:
+        raise problem
+    if revision is not None and not REVISION.fullmatch(revision):
+        raise problem
+    return Repo(uri.id, revision)
+
+
+def local_folder(name: str) -> Path:
+    """The model folder behind `file:PATH`: the path itself, or a run's newest export. Raises ModelError, RunError."""
+    folder = Path(name.removeprefix("file:"))
+    if (folder / "recipe.json").is_file():
+        from ganzoo.run import Run
+
+        return Run(folder).newest_export()
+    if not folder.is_dir():
+        raise ModelError(f"there is no folder {str(folder)!r}")
+    return folder
+
+
+def _is_short(name: str) -> bool:
+    return name in registry().names("model") or name in catalogue()

@@ -29,6 +29,11 @@ class Plugin:
     refused: list[str] = field(default_factory=list)
 
     @property
+    def path(self) -> str:
+        """The file that the plugin's hooks stand in; empty for a skipped one."""
+        return str(getattr(self.module, "__file__", None) or "")
+
+    @property
     def first_party(self) -> bool:
         return self.distribution == FIRST_PARTY
 

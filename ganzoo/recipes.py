@@ -118,6 +118,9 @@ class Training(Settings):
     checkpoint_every: int = Field(100_000, ge=1, description="images between two checkpoints")
     measure: Measure | None = None
     keep: int = Field(2, ge=1, le=1000, description="checkpoints kept")
+    best: str | None = Field(
+        None, pattern=r"^(min|max):\S+$", description="also keep the best checkpoint by a value of the log: min:NAME"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -127,7 +130,7 @@ class Training(Settings):
 
 
 # what may change when a run goes on: how long, how often, how much is kept
-FREE = ("images", "log_every", "sample_every", "checkpoint_every", "measure", "keep")
+FREE = ("images", "log_every", "sample_every", "checkpoint_every", "measure", "keep", "best")
 
 
 class Recipe(Settings):

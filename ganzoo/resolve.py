@@ -9,7 +9,7 @@ from ganzoo.architecture import Architecture
 from ganzoo.dataset import Dataset, Spec
 from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.loss import Loss
-from ganzoo.recipes import Part, Recipe, configure
+from ganzoo.recipes import PARTS, Part, Recipe, configure
 from ganzoo.registry import registry
 from ganzoo.strategy import Strategy
 
@@ -29,6 +29,11 @@ class Parts:
     def columns(self) -> tuple[str, ...]:
         """What a batch holds: the strategy's inputs, then the recipe's conditions."""
         return (*self.strategy.inputs, *self.recipe.data.conditions)
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Kind and name of each component."""
+        return [(PARTS[place], part.name) for place in PARTS if (part := getattr(self.recipe, place)) is not None]
 
     @property
     def exact(self) -> bool:

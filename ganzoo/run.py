@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +75,19 @@ class Run:
             names = ", ".join(sorted(other)[:5])
             raise RunError(f"{str(self.folder)!r} holds other files ({names}) and no run; choose another folder")
 
-    def begin(self, recipe: Recipe, spec: Spec) -> None:
+    @property
+    def lineage(self) -> list[dict[str, Any]]:
+        """The models that training started from, nearest first, with their licences and data."""
+        return list(self._record().get("lineage", []))
+
+    def begin(self, recipe: Recipe, spec: Spec, lineage: Sequence[dict[str, Any]] = ()) -> None:
         """Make the folder, or find in it the same recipe."""
         try:
             for folder in (self.folder, self.checkpoints, self.samples, self.exports):
                 folder.mkdir(parents=True, exist_ok=True)
             temporary = self.folder / ".recipe.json"
-            temporary.write_text(to_json({"recipe": recipe.tables(), "spec": spec.model_dump(mode="json")}))
+            record = {"recipe": recipe.tables(), "spec": spec.model_dump(mode="json"), "lineage": list(lineage)}
+            temporary.write_text(to_json(record))
             temporary.replace(self.folder / "recipe.json")
         except OSError as error:
             raise RunError(f"the run folder {str(self.folder)!r} can't be written: {error.strerror}") from None
@@ -108,6 +114,11 @@ class Run:
         if not self.log.is_file():
             return []
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def health(self) -> dict[str, Any]:
+        """How the finished training looks: `values`, and `findings` in words; empty before the end."""
+        path = self.folder / "health.json"
+        return dict(from_json(path.read_text())) if path.is_file() else {}
 
     def newest_export(self) -> Path:
         """The model folder of the latest export. Raises RunError when nothing was exported yet."""

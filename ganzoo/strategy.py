@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.loss import Loss
+from ganzoo.penalties import squared_gradient_norms
 from ganzoo.settings import Settings
 
 
@@ -69,10 +70,20 @@ class Strategy(nn.Module):
         if not getattr(D, "per_sample", False):
             return tuple(D(x, *condition) for x in images)
         many = len(images)
-        logits = D(torch.cat(images), *(torch.cat([c] * many) for c in condition))
-        if isinstance(logits, Tensor):
-            return logits.chunk(many)
-        return tuple(zip(*(scale.chunk(many) for scale in logits), strict=True))
+        return _apart(D(torch.cat(images), *(torch.cat([c] * many) for c in condition)), many)
+
+    def logits_and_slopes(
+        self, D: nn.Module, images: tuple[Tensor, ...], *condition: Tensor
+    ) -> tuple[tuple[Any, ...], tuple[Tensor, ...]]:
+        """`logits`, and for each batch the squared norm of d(logits)/d(image) per example, (N,), for R1 and R2."""
+        many = len(images)
+        if many > 1 and not getattr(D, "per_sample", False):
+            scored = [self.logits_and_slopes(D, (x,), *condition) for x in images]
+            return tuple(logits[0] for logits, _ in scored), tuple(slopes[0] for _, slopes in scored)
+        x = torch.cat(images).detach().requires_grad_()
+        logits = D(x, *(torch.cat([c] * many) for c in condition))
+        (squared,) = squared_gradient_norms([logits], [x])
+        return _apart(logits, many), squared.chunk(many)
 
     def real_logits(self, D: nn.Module, real: Tensor, *condition: Tensor) -> Any:
         """Logits of real images without gradient for a relativistic loss, None for any other."""
@@ -88,3 +99,10 @@ class Strategy(nn.Module):
                 "and change it in after_step"
             )
         super().__setattr__(name, value)
+
+
+def _apart(logits: Any, many: int) -> tuple[Any, ...]:
+    """The logits of `many` batches that went through the network as one, at each scale."""
+    if isinstance(logits, Tensor):
+        return logits.chunk(many)
+    return tuple(zip(*(scale.chunk(many) for scale in logits), strict=True))

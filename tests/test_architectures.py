@@ -154,7 +154,7 @@ def test_an_untrained_network_is_built_by_name(name):
             {"size": 1024, "channels": 1},
             "architecture.size: input should be less than or equal to 128, not 1024",
         ),
-        ("mlp", {"size": 28}, "architecture.channels: this setting is needed"),
+        ("mlp", {"channels": 1}, "architecture.size: this setting is needed"),
     ],
 )
 def test_a_size_that_it_cannot_do_is_refused_in_one_sentence(name, settings, words):

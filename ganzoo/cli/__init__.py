@@ -52,20 +52,27 @@ def _common(
 
 class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say("yellow", record.levelname.lower(), record.getMessage())
+        if is_main():
+            say("yellow", record.levelname.lower(), record.getMessage())
 
 
 def main() -> None:
     """Run the command line. Exit codes: 0; 1 some inputs failed; 2 bad input; 3 it ran and failed; 128 + a signal."""
-    from ganzoo.cli import demo, evaluate, lists, sample, train  # noqa: F401  (they register their commands)
+    from ganzoo.cli import demo, evaluate, hub, lists, sample, train  # noqa: F401  (they register their commands)
 
     try:
         app()
     except GanzooError as error:
         if os.environ.get("GANZOO_DEBUG"):
             raise
-        say("red", "error", error)
+        if not error.elsewhere and (is_main() or error.elsewhere is None):
+            say("red", "error", error)
         sys.exit(error.exit_code)
+
+
+def is_main() -> bool:
+    """Of the processes that torchrun started, the one that speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def say(colour: str, head: str, message: object) -> None:

@@ -44,17 +44,17 @@ def plugins(as_json: Json = False) -> None:
 
     found = registry().plugins
     if as_json:
-        keep = ("name", "distribution", "version", "licence", "provides", "refused", "error")
+        keep = ("name", "distribution", "version", "licence", "path", "provides", "refused", "error")
         console.print_json(json.dumps([{key: getattr(plugin, key) for key in keep} for plugin in found]))
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("plugin", "distribution", "version", "licence", "provides"):
+    for heading in ("plugin", "distribution", "version", "licence", "path", "provides"):
         table.add_column(heading)
     for plugin in found:
         what = [escape(f"{kind}: {', '.join(names)}") for kind, names in plugin.provides.items()]
         what += [f"[yellow]refused: {escape(name)}[/]" for name in plugin.refused]
         what += [f"[red]skipped: {escape(plugin.error)}[/]"] if plugin.error else []
-        about = (plugin.name, plugin.distribution, plugin.version, plugin.licence)
+        about = (plugin.name, plugin.distribution, plugin.version, plugin.licence, plugin.path)
         table.add_row(*(escape(str(word)) for word in about), "\n".join(what))
     console.print(table)
 

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ganzoo.cli import app, console, errors
+from ganzoo.cli import app, console, errors, is_main
 from ganzoo.errors import GanzooError
 
 if TYPE_CHECKING:
@@ -30,11 +30,19 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Same seed, same run.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the fastest there is by default.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, deleting the run that is there.")] = False,
+    allow_world_size_change: Annotated[
+        bool, typer.Option("--allow-world-size-change", help="Go on with another number of processes.")
+    ] = False,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard, wandb or trackio (extras of the same names); may be repeated."),
+    ] = None,
 ) -> None:
     """Train a recipe, or resume it.
 
     Try `ganzoo train cgan-mnist --out runs/digits --set training.images=100_000`. Interrupt it whenever you like: the
-    same command goes on from the last checkpoint.
+    same command goes on from the last checkpoint. On N processes: `torchrun --standalone --nproc-per-node N -m ganzoo
+    train ...`.
     """
     from ganzoo.recipes import Recipe
 
@@ -48,11 +56,25 @@ def train(
         changes["training.seed"] = seed
     if changes:
         chosen = chosen.changed(changes)
-    errors.print(f"training {chosen.name}: {chosen.training.images:,} images into {escape(str(out))}", highlight=False)
     from ganzoo import api
 
+    def start(advance: "OnProgress | None") -> "Run":
+        return api.train(
+            chosen,
+            out=out,
+            device=device,
+            restart=restart,
+            allow_world_size_change=allow_world_size_change,
+            trackers=tracker or (),
+            on_progress=advance,
+        )
+
+    if not is_main():
+        start(None)
+        return
+    errors.print(f"training {chosen.name}: {chosen.training.images:,} images into {escape(str(out))}", highlight=False)
     with bar(chosen.training.images) as advance:
-        run = api.train(chosen, out=out, device=device, restart=restart, on_progress=advance)
+        run = start(advance)
     summary(run)
 
 
@@ -91,6 +113,10 @@ def summary(run: "Run") -> None:
     if rows:
         shown = {k: v for k, v in rows[-1].items() if "/" in k}
         console.print("  ".join(f"{name} {value:.3f}" for name, value in shown.items()), highlight=False)
+    for finding in run.health().get("findings", []):
+        errors.print(
+            f"health: {finding['seen']}; try {finding['try']} ({finding['paper']})", style="yellow", markup=False
+        )
     line = f"model: file:{run.folder}  (ganzoo sample file:{run.folder} --grid --out samples.png)"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 

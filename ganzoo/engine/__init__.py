@@ -2,12 +2,16 @@
 
 import contextlib
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
+from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import RunError
+from ganzoo.folder import ModelFiles
 from ganzoo.recipes import Recipe
 from ganzoo.resolve import Parts, resolve
 from ganzoo.run import Run
@@ -19,30 +23,48 @@ def train(
     *,
     device: str | None = None,
     restart: bool = False,
+    allow_world_size_change: bool = False,
+    trackers: Sequence[str] = (),
+    base: Callable[[], ModelFiles] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Run:
-    """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed."""
+    """Train a recipe into `folder`, or resume it there. Raises GanzooError before anything is changed.
+
+    `base` gives the files of the model that the recipe starts from; it is asked only when training begins.
+    """
     processes = Processes(device)
-    parts = resolve(recipe)
+    watchers = processes.each(lambda: [Tracker(name) for name in trackers])
+    parts = processes.each(lambda: resolve(recipe))
     run = Run(folder)
-    if processes.is_main:
-        run.check_place()
-    with run.locked() if processes.is_main else contextlib.nullcontext():
-        if run.exists and not restart:
-            _same(run, parts)
-        fresh = restart or not any(run.checkpoints.glob("step-*"))
-        engine = Engine(parts, run, processes, Observers(processes.is_main, on_progress), fresh)
-        if processes.is_main:
-            if restart:
-                for part in (run.checkpoints, run.samples, run.exports):
-                    shutil.rmtree(part, ignore_errors=True)
-            run.begin(parts.recipe, parts.spec)
+    with contextlib.ExitStack() as held:
+
+        def prepare() -> bool:
+            run.check_place()
+            held.enter_context(run.locked())
+            if run.exists and not restart:
+                _same(run, parts, allow_world_size_change)
+            return restart or not any(run.checkpoints.glob("step-*"))
+
+        fresh = processes.first(prepare)
+        observers = Observers(processes.is_main, on_progress, watchers)
+        engine = Engine(parts, run, processes, observers, base, fresh, allow_world_size_change)
+        processes.first(lambda: _begin(run, parts, engine.lineage, restart))
         engine.train()
     return run
 
 
-def _same(run: Run, parts: Parts) -> None:
-    changed = _differences("", run.recipe.identity(), parts.recipe.identity())
+def _begin(run: Run, parts: Parts, lineage: list[dict[str, Any]], restart: bool) -> None:
+    if restart:
+        for part in (run.checkpoints, run.samples, run.exports, run.folder / "diverged"):
+            shutil.rmtree(part, ignore_errors=True)
+    run.begin(parts.recipe, parts.spec, lineage)
+
+
+def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:
+    old, new = run.recipe.identity(), parts.recipe.identity()
+    if allow_world_size_change:  # micro-batches may then make up for processes
+        old["training"]["accumulate"] = new["training"]["accumulate"]
+    changed = _differences("", old, new)
     changed += _differences("data", run.spec.model_dump(), parts.spec.model_dump())
     if changed:
         raise RunError(

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ganzoo.errors import RunError
-from ganzoo.files import from_json, sha256, staged, to_json
+from ganzoo.files import from_json, remove, sha256, staged, to_json, write
 
 log = logging.getLogger("ganzoo")
 SCHEMA = 1
@@ -44,6 +44,11 @@ class Checkpoint:
         return f"{part}.safetensors" in self.manifest["files"]
 
 
+def name(step: int) -> str:
+    """The folder of a step's checkpoint."""
+    return f"step-{step:08d}"
+
+
 def save(
     folder: Path,
     step: int,
@@ -52,24 +57,24 @@ def save(
     facts: Mapping[str, Any],
 ) -> Checkpoint:
     """Write `folder/step-00001234/`: `tensors` as safetensors, `states` (optimisers) for a `weights_only` load."""
-    target = folder / f"step-{step:08d}"
+    target = folder / name(step)
     with staged(target, replace=True) as staging:  # one that is there is invalid, or the same step taken again
         files = {}
         for part, named in tensors.items():
-            plain = {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+            plain = {key: tensor.detach().cpu().contiguous() for key, tensor in named.items()}
             files[f"{part}.safetensors"] = save_safetensors(plain)
         for part, state in states.items():
             buffer = io.BytesIO()
             torch.save(state, buffer)
             files[f"{part}.pt"] = buffer.getvalue()
         listed = {}
-        for name, content in files.items():
-            path = staging / name
+        for file, content in files.items():
+            path = staging / file
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
-            listed[name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            write(path, content)
+            listed[file] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
         manifest = {"schema": SCHEMA, "step": step, **facts, "files": listed}
-        (staging / "manifest.json").write_text(to_json(manifest))
+        write(staging / "manifest.json", to_json(manifest | {"checksum": _checksum(manifest)}).encode())
     return Checkpoint(target, manifest)
 
 
@@ -85,23 +90,54 @@ def newest(folder: Path) -> Checkpoint | None:
 
 def read(path: Path) -> Checkpoint:
     """Verify a checkpoint against its manifest. Raises ValueError or OSError when it is damaged."""
-    manifest = from_json((path / "manifest.json").read_text())
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise ValueError("the manifest is no manifest")
+    text = (path / "manifest.json").read_text()
+    manifest = from_json(text)
+    whole = isinstance(manifest, dict) and to_json(manifest) == text
+    if not whole or manifest.pop("checksum", None) != _checksum(manifest):
+        raise ValueError("manifest.json is not what was written")
     if manifest.get("schema") != SCHEMA:
         raise RunError(
             f"checkpoint {path} has schema {manifest.get('schema')} and this ganzoo reads {SCHEMA}; "
             "upgrade torch-ganzoo"
         )
-    for name, expected in manifest["files"].items():
-        part = path / name
+    for file, expected in manifest["files"].items():
+        part = path / file
         if part.stat().st_size != expected["size"] or sha256(part) != expected["sha256"]:
-            raise ValueError(f"{name} is not what the manifest says")
+            raise ValueError(f"{file} is not what the manifest says")
     return Checkpoint(path, manifest)
 
 
-def prune(folder: Path, keep: int, spare: int | None = None) -> None:
-    """Delete all but the newest `keep` checkpoints, and the one of step `spare`."""
-    for old in sorted(folder.glob("step-*"))[:-keep]:
-        if spare is None or old.name != f"step-{spare:08d}":
-            shutil.rmtree(old, ignore_errors=True)
+def _checksum(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(to_json(manifest).encode()).hexdigest()
+
+
+def set_aside(folder: Path, after: int) -> None:
+    """Give checkpoints after a step, which are damaged or not wanted any more, names that are none of a checkpoint."""
+    for path in folder.glob("step-*"):
+        if path.name > name(after):
+            target = folder / f"damaged-{path.name}"
+            shutil.rmtree(target, ignore_errors=True)
+            path.rename(target)
+
+
+def prune(folder: Path, keep: int, best: str | None = None, spare: int | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints, the best one by `min:metric` or `max:metric` of the log, and the
+    one of step `spare`."""
+    there = sorted(folder.glob("step-*"))
+    kept = set(there[-keep:]) | {path for path in there if spare is not None and path.name == name(spare)}
+    if best is not None:
+        direction, _, metric = best.partition(":")
+        scores = {path: score for path in there if (score := _latest(path, metric)) is not None}
+        if scores:
+            kept.add((min if direction == "min" else max)(scores, key=lambda path: scores[path]))
+    for old in there:
+        if old not in kept:
+            remove(old)
+
+
+def _latest(path: Path, metric: str) -> float | None:
+    try:
+        value = from_json((path / "manifest.json").read_text())["latest"].get(metric)
+        return None if value is None else float(value)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

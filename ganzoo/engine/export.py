@@ -1,5 +1,6 @@
 """What a run gives away: a model folder, and the sample grid of fixed latents."""
 
+import logging
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +13,11 @@ import ganzoo
 from ganzoo import card, folder, images
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
-from ganzoo.recipes import PARTS
 from ganzoo.registry import registry
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
+
+log = logging.getLogger("ganzoo")
 
 
 def export(
@@ -24,7 +26,9 @@ def export(
     """Write a model folder of a run: the newest one, or the one of this name."""
     target = run.exports / (name or f"step-{steps:08d}")
     config = describe(parts, networks) | {
-        "trained": {"steps": steps, "images": seen, "seconds": round(seconds, 1), "machine": _machine()}
+        "trained": {"steps": steps, "images": seen, "seconds": round(seconds, 1), "machine": _machine()},
+        "lineage": run.lineage,
+        "card_sections": card_sections(run),
     }
     model = Model(ModelConfig.read(config), dict(networks), parts.architecture.image_range)
     files = {"README.md": card.render(config).encode()}
@@ -33,10 +37,22 @@ def export(
     folder.write(target, config, networks, files, force=True)
 
 
+def card_sections(run: Run) -> dict[str, str]:
+    """What plugins add to the card; one that fails is logged and left out."""
+    sections: dict[str, str] = {}
+    for implementation in registry().manager.hook.ganzoo_card_sections.get_hookimpls():
+        try:
+            found: Any = implementation.function(*[run][: len(implementation.argnames)])
+            sections |= {str(title): str(text) for title, text in dict(found or {}).items()}
+        except Exception as error:
+            log.warning("plugin %r failed in ganzoo_card_sections: %s", implementation.plugin_name, error)
+    return sections
+
+
 def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
     """The config of a model: what loading needs, and where its parts came from."""
     recipe = parts.recipe
-    entries = [registry().entry(PARTS[place], getattr(recipe, place).name) for place in PARTS if getattr(recipe, place)]
+    entries = [registry().entry(kind, name) for kind, name in parts.names]
     return {
         "schema": 1,
         "name": recipe.name,

@@ -1,7 +1,6 @@
 """The loop: steps, averages, log, sample grids, checkpoints, signals; and what happens when a step goes bad."""
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,39 +8,52 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.engine import health, report, trouble
 from ganzoo.engine.export import export, sample_grid
 from ganzoo.engine.measure import Measuring
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
-from ganzoo.engine.processes import Processes
+from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import key
+from ganzoo.engine.saving import Saver
 from ganzoo.engine.signals import Signals
 from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
-from ganzoo.errors import RunError, Stopped, TrainingError
-from ganzoo.files import sweep, to_json
+from ganzoo.errors import ModelError, RunError, Stopped, TrainingError
+from ganzoo.files import sweep
+from ganzoo.folder import ModelFiles
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
 
 log = logging.getLogger("ganzoo")
-ATTEMPTS = 3
 
 
 class Engine:
     """Trains a recipe into a run."""
 
-    def __init__(self, parts: Parts, run: Run, processes: Processes, observers: Observers, fresh: bool = True):
+    def __init__(
+        self,
+        parts: Parts,
+        run: Run,
+        processes: Processes,
+        observers: Observers,
+        base: Callable[[], ModelFiles] | None = None,
+        fresh: bool = True,
+        allow_world_size_change: bool = False,
+    ):
         self.parts, self.run, self.processes, self.observers = parts, run, processes, observers
+        self.fresh = fresh
         self.training = training = parts.recipe.training
         device = processes.device
         if training.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
+        self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
         if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
-            start_from(parts.recipe.start_from, self.networks)
+            source = parts.recipe.start_from
+            self.lineage = processes.each(lambda: start_from(source, self.networks, base() if base else None))
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())
         self.optimizers = {n: NetworkOptimizer(net, training.optimizer.of(n)) for n, net in self.networks.items()}
@@ -62,7 +74,9 @@ class Engine:
         self.steps = self.images = self.attempt = 0
         self.seconds = 0.0
         self.window: dict[str, list[Tensor]] = {}
-        self.updates: list[tuple[int, str, Tensor]] = []
+        self.updates: list[tuple[int, int, str, Tensor]] = []
+        self.latest: dict[str, Any] = {}
+        self.saver = Saver(self, allow_world_size_change)
 
     def _build(self, name: str) -> nn.Module:
         order = self.parts.architecture.networks.index(name)
@@ -85,31 +99,62 @@ class Engine:
 
     def train(self) -> None:
         """Train until the budget is spent, from the newest checkpoint if there is one."""
-        sweep(self.run.checkpoints)
-        sweep(self.run.exports)
-        found = checkpoints.newest(self.run.checkpoints)
+        with Signals() as signals:
+            self.processes.signal = lambda: signals.received or 0
+            try:
+                self._train()
+            finally:
+                self.processes.signal = lambda: 0
+
+    def _train(self) -> None:
+        if self.processes.is_main:
+            sweep(self.run.checkpoints)
+            sweep(self.run.exports)
+        found = self.saver.newest()
+        if found is None and not self.fresh:
+            raise RunError(
+                f"no checkpoint in {str(self.run.checkpoints)!r} is complete; begin anew with --restart, "
+                "or use another folder"
+            )
         if found is None:
             self._log_start()
             self._save()
         else:
-            self._restore(found)
+            self.saver.resume(found)
         self.observers.call("ganzoo_training_started", run=self.run)
-        with Signals() as signals:
-            while self.images < self.training.images:
-                before = self.images
+        while self.images < self.training.images:
+            before = self.images
+            try:
                 self._step()
-                if self._crossed(before, self.training.log_every) or self.images >= self.training.images:
-                    self._log()
-                if signals.received is not None:
-                    self._stop(signals.received)
-                if self._crossed(before, self.training.sample_every):
-                    self._sample()
-                self._measure(before)
-                if self._crossed(before, self.training.checkpoint_every) and self.images < self.training.images:
-                    self._save()
-        self._save()
-        if self.processes.is_main:
-            export(self.run, self.parts, self.published(), self.steps, self.images, self.seconds)
+            except Exhausted as error:
+                trouble.smaller_batches(self, error)
+                continue
+            if self._crossed(before, self.training.log_every) or self.images >= self.training.images:
+                self._log()
+            if self.processes.stop:
+                self._stop(self.processes.stop)
+            if self._crossed(before, self.training.sample_every):
+                self._sample()
+            self._measure(before)
+            if self._crossed(before, self.training.checkpoint_every) and self.images < self.training.images:
+                self._save()
+        self._save(must=True)
+        self._finish()
+
+    def _finish(self) -> None:
+        self.processes.agree()
+        if self.processes.stop:
+            self._stop(self.processes.stop)
+
+        def write() -> None:
+            try:
+                export(self.run, self.parts, self.published(), self.steps, self.images, self.seconds)
+            except (OSError, ModelError) as error:
+                raise TrainingError(f"{error}; make room there and give the same command again") from None
+            health.examine(self.run, self.parts, self.published(), self.networks)
+            report.write(self.run)
+
+        self.processes.first(write)
         self.observers.call("ganzoo_training_finished", run=self.run)
 
     def published(self) -> dict[str, nn.Module]:
@@ -121,7 +166,7 @@ class Engine:
         began = time.perf_counter()
         fraction = min(1.0, self.images / self.training.images)
         self.strategy.__dict__["progress"] = Progress(self.steps, self.images, fraction)
-        step = self.stepper.step(self.attempt)
+        step = self.stepper.step(self.attempt, ratios=not self.window)
         if not step.drawn:
             raise TrainingError(f"strategy {self.parts.recipe.strategy.name!r} drew no batch in step {self.steps}")
         self.steps += 1
@@ -133,115 +178,62 @@ class Engine:
         self.observers.progress(self.images, self.training.images)
 
     def _remember(self, step: Step) -> None:
-        for name, values in step.metrics.items():
+        for name, values in (*step.metrics.items(), *step.ratios.items()):
             self.window.setdefault(name, []).extend(values)
-        self.updates.extend((self.steps, networks, total) for networks, total in step.updates)
+        self.updates.extend((self.steps, i, networks, total) for i, (networks, total) in enumerate(step.updates))
 
     def _crossed(self, before: int, every: int) -> bool:
         return self.images // every > before // every
 
     def _log(self) -> None:
         """Write the window's means: the only place where the host waits for the device."""
-        self._check()
+        trouble.check(self)
         if not self.window:
             return
         means = torch.stack([torch.stack(values).float().mean() for values in self.window.values()]).tolist()
         row: dict[str, Any] = {"step": self.steps, "images": self.images, "seconds": round(self.seconds, 3)}
         row |= dict(zip(self.window, means, strict=True))
         self.window = {}
-        if self.processes.is_main:
-            with self.run.log.open("a") as file:
-                file.write(to_json(row).replace("\n", "") + "\n")
-            self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
-
-    def _check(self) -> None:
-        """Find the first update since the last look that wasn't finite, and go back to the last good checkpoint."""
-        if not self.updates:
-            return
-        totals = torch.stack([total.float() for *_, total in self.updates]).tolist()
-        bad = [
-            (step, networks)
-            for (step, networks, _), t in zip(self.updates, totals, strict=True)
-            if not math.isfinite(t)
-        ]
-        self.updates = []
-        if bad:
-            step, networks = bad[0]
-            found = checkpoints.newest(self.run.checkpoints)
-            attempt = self.attempt + 1
-            what = f"step {step} gave a loss or gradient of {networks} that is not finite"
-            if found is None or attempt > ATTEMPTS:
-                raise TrainingError(
-                    f"training diverged: {what}, {attempt} times; lower training.optimizer.lr, or set clip_norm"
-                )
-            log.warning("%s; going back to step %d with other noise (attempt %d)", what, found.step, attempt)
-            self._restore(found)
-            self.attempt = attempt
+        self.latest = row
+        self.saver.append(row)
+        self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
 
     def _stop(self, number: int) -> None:
-        self._save()
-        raise Stopped(number, f"stopped at step {self.steps} after saving a checkpoint; the same command resumes")
+        self._save(must=True)
+        stopped = Stopped(number, f"stopped at step {self.steps} after saving a checkpoint; the same command resumes")
+        stopped.elsewhere = not self.processes.is_main
+        raise stopped
 
     def _sample(self) -> None:
         if self.processes.is_main and self.parts.recipe.task == "generate":
             sheet = sample_grid(self.parts, self.published())
-            sheet.save(self.run.samples / f"{self.images:09d}.png")
+            try:
+                sheet.save(self.run.samples / f"{self.images:09d}.png")
+            except OSError as error:
+                log.warning("the sample grid of step %d can't be written: %s", self.steps, error)
 
     def _measure(self, before: int) -> None:
         """Measure when it is due; a checkpoint is taken where the result is the best so far."""
         wanted = self.training.measure
         if wanted is None or not (self._crossed(before, wanted.every) or self.images >= self.training.images):
             return
-        self._check()
-        if self.processes.is_main:
-            row = self.measuring.now(self.published(), self.steps, self.images, self.seconds)
-            self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
-            if self.measuring.best_step() == self.steps:
-                self._save()
+        trouble.check(self)
+        if self.processes.first(self._is_best):
+            self._save()
+
+    def _is_best(self) -> bool:
+        row = self.measuring.now(self.published(), self.steps, self.images, self.seconds, self.saver.append)
+        self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
+        return self.measuring.best_step() == self.steps
 
     def _log_start(self) -> None:
         if self.processes.is_main:
             self.run.log.write_text("")
 
-    def _save(self) -> None:
-        self._check()
-        if not self.processes.is_main:
-            return
-        tensors: dict[str, dict[str, Tensor]] = {"strategy": self.strategy.state_dict()}
-        tensors |= {f"networks/{name}": network.state_dict() for name, network in self.networks.items()}
-        tensors |= {f"ema/{name}": average.network.state_dict() for name, average in self.averages.items()}
-        tensors["window"] = {name: torch.stack(values) for name, values in self.window.items()}
-        facts = {
-            "images": self.images,
-            "attempt": self.attempt,
-            "seconds": self.seconds,
-            "log_bytes": self.run.log.stat().st_size,
-            "world_size": self.processes.count,
-            "recipe": self.parts.recipe.tables(),
-        }
-        states = {f"optimizers/{name}": optimizer.state_dict() for name, optimizer in self.optimizers.items()}
-        saved = checkpoints.save(self.run.checkpoints, self.steps, tensors, states, facts)
-        checkpoints.prune(self.run.checkpoints, self.training.keep, spare=self.measuring.best_step())
-        self.observers.call("ganzoo_checkpoint_saved", run=self.run, step=self.steps, path=saved.path)
-
-    def _restore(self, saved: checkpoints.Checkpoint) -> None:
-        manifest = saved.manifest
-        if manifest["world_size"] != self.processes.count:
-            raise RunError(
-                f"this run was trained by {manifest['world_size']} processes and now there are {self.processes.count}; "
-                "start as many"
-            )
-        for name, network in self.networks.items():
-            network.load_state_dict(saved.tensors(f"networks/{name}"))
-            self.optimizers[name].load_state_dict(saved.state(f"optimizers/{name}"))
-        for name, average in self.averages.items():
-            average.network.load_state_dict(saved.tensors(f"ema/{name}"))
-        self.strategy.load_state_dict(saved.tensors("strategy"))
-        device = self.processes.device
-        self.window = {name: list(values.to(device)) for name, values in saved.tensors("window").items()}
-        self.updates = []
-        self.steps, self.images = saved.step, int(manifest["images"])
-        self.attempt, self.seconds = int(manifest["attempt"]), float(manifest["seconds"])
+    def _save(self, must: bool = False) -> None:
+        trouble.check(self)
+        saved = self.saver.save(must)
         if self.processes.is_main:
-            with self.run.log.open("r+b") as file:
-                file.truncate(manifest["log_bytes"])
+            report.write(self.run)
+        if saved is not None:
+            self.observers.call("ganzoo_checkpoint_saved", run=self.run, step=self.steps, path=saved)

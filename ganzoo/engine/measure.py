@@ -1,7 +1,7 @@
 """Measuring while training goes on: metrics of the published networks every so many images, and the best of them."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -9,7 +9,6 @@ from torch import nn
 from ganzoo.engine.export import describe, export
 from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.evaluation import measure, parts
-from ganzoo.files import to_json
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
 from ganzoo.resolve import Parts
@@ -27,7 +26,14 @@ class Measuring:
         if self.wanted is not None:
             self.higher_is_better = _checked(parts_, self.wanted).higher_is_better
 
-    def now(self, networks: Mapping[str, nn.Module], step: int, images: int, seconds: float) -> dict[str, Any]:
+    def now(
+        self,
+        networks: Mapping[str, nn.Module],
+        step: int,
+        images: int,
+        seconds: float,
+        append: Callable[[dict[str, Any]], None],
+    ) -> dict[str, Any]:
         """Measure copies of the networks, write a line into the run's log, and export them when they are the best."""
         assert self.wanted is not None
         own = {name: copy.deepcopy(network) for name, network in networks.items()}
@@ -37,8 +43,7 @@ class Measuring:
         )
         row: dict[str, Any] = {"step": step, "images": images, "seconds": round(seconds, 3)}
         row |= {PREFIX + name: found.value for name, found in report.measurements.items()}
-        with self.run.log.open("a") as file:
-            file.write(to_json(row).replace("\n", "") + "\n")
+        append(row)
         if self.best_step() == step:
             export(self.run, self.parts, own, step, images, seconds, name="best")
         return row

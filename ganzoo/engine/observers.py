@@ -1,7 +1,7 @@
 """Tell the plugins that watch. One that fails is logged once and left out from then on; training goes on."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ganzoo.registry import registry
@@ -13,8 +13,9 @@ OnProgress = Callable[[int, int, Mapping[str, float]], None]
 class Observers:
     """Calls each observer by itself, on the main process."""
 
-    def __init__(self, active: bool = True, on_progress: OnProgress | None = None):
+    def __init__(self, active: bool = True, on_progress: OnProgress | None = None, extra: Sequence[Any] = ()):
         self.active = active
+        self.extra = extra  # objects with methods named after hooks
         self.on_progress = on_progress if active else None
         self._failed: set[str] = set()
         self._latest: Mapping[str, float] = {}
@@ -30,11 +31,17 @@ class Observers:
             return
         self._latest = arguments.get("metrics", self._latest)
         for implementation in getattr(registry().manager.hook, hook).get_hookimpls():
-            name = implementation.plugin_name
-            if name in self._failed:
-                continue
-            try:
-                implementation.function(*(arguments[a] for a in implementation.argnames))
-            except Exception as error:
-                self._failed.add(name)
-                log.warning("plugin %r failed in %s and is left out from now on: %s", name, hook, error, exc_info=error)
+            wanted = {name: arguments[name] for name in implementation.argnames}
+            self._tell(f"plugin {implementation.plugin_name!r}", hook, implementation.function, wanted)
+        for watcher in self.extra:
+            if hasattr(watcher, hook):
+                self._tell(f"tracker {watcher.name!r}", hook, getattr(watcher, hook), arguments)
+
+    def _tell(self, who: str, hook: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+        if who in self._failed:
+            return
+        try:
+            function(**arguments)
+        except Exception as error:
+            self._failed.add(who)
+            log.warning("%s failed in %s and is left out from now on: %s", who, hook, error, exc_info=error)

@@ -1,6 +1,7 @@
-"""This process among the others: its device, its rank, and the one reduction that training needs."""
+"""This process among the others: its device, its rank, the one reduction that training needs, and how all agree."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -8,10 +9,21 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from ganzoo.devices import device_of
+from ganzoo.errors import GanzooError, PluginError, TrainingError
+
+T = TypeVar("T")
+FINE, FAILED, MEMORY = 0, 1, 2
+
+
+class Exhausted(Exception):
+    """Some process is out of memory; every process raises it at the same place."""
 
 
 class Processes:
-    """The processes that Accelerate (or torchrun) started; one when nobody did."""
+    """The processes that Accelerate (or torchrun) started; one when nobody did.
+
+    What a process tells the others goes through the hosts (gloo), so agreeing never waits for a device.
+    """
 
     def __init__(self, device: str | None = None):
         wanted = None if device is None else device_of(device)
@@ -20,20 +32,122 @@ class Processes:
         self.rank: int = state.process_index
         self.is_main: bool = state.is_main_process
         self.device = wanted if wanted is not None and self.count == 1 else state.device
+        self.signal: Callable[[], int] = lambda: 0
+        self._stop = 0
+        self._hosts = dist.new_group(backend="gloo") if self.count > 1 and dist.get_backend() != "gloo" else None
 
-    def mean(self, tensors: list[Tensor]) -> list[Tensor]:
-        """Each tensor averaged over the processes, by one all-reduce."""
-        if self.count == 1 or not tensors:
-            return tensors
-        flat = torch.cat([t.reshape(-1) for t in tensors])
-        dist.all_reduce(flat)
+    @property
+    def stop(self) -> int:
+        """The number of a signal that any process has received, as all know since they last agreed; 0: none."""
+        return self._stop if self.count > 1 else self.signal()
+
+    def reduce(self, flat: Tensor) -> None:
+        """The mean over the processes, in place, by one all-reduce."""
+        with _Others():
+            dist.all_reduce(flat)
         flat /= self.count
-        parts = torch.split(flat, [t.numel() for t in tensors])
-        return [part.view_as(t) for part, t in zip(parts, tensors, strict=True)]
 
     def broadcast(self, networks: Iterable[nn.Module]) -> None:
         """Parameters and buffers of every process as the first one has them."""
         if self.count > 1:
-            for network in networks:
-                for tensor in (*network.parameters(), *network.buffers()):
-                    dist.broadcast(tensor.data, 0)
+            with _Others():
+                for network in networks:
+                    for tensor in (*network.parameters(), *network.buffers()):
+                        dist.broadcast(tensor.data, 0)
+
+    def agree(self, *said: int) -> list[list[int]]:
+        """What every process says here, by rank. Raises on all of them when one of them failed."""
+        return self._exchange(FINE, said)
+
+    def fail(self, memory: bool) -> None:
+        """Tell the others, who wait for this process to agree, that it can't."""
+        if self.count > 1:
+            self._exchange(MEMORY if memory else FAILED, (), raises=False)
+
+    def gather(self, said: Any) -> list[Any]:
+        """Any value of every process, by rank: slow, for what happens rarely."""
+        if self.count == 1:
+            return [said]
+        everyone: list[Any] = [None] * self.count
+        with _Others():
+            dist.all_gather_object(everyone, said, self._hosts)
+        return everyone
+
+    def each(self, work: Callable[[], T]) -> T:
+        """Every process does this; when it fails on one, all raise."""
+        result, error = _try(work)
+        failures = self.gather(None if error is None else (str(error), getattr(error, "exit_code", 3)))
+        if error is not None:
+            raise error
+        for rank, failure in enumerate(failures):
+            if failure is not None:
+                _raise(TrainingError(f"process {rank} failed: {failure[0]}"), exit_code=failure[1])
+        return result  # type: ignore[return-value]
+
+    def first(self, work: Callable[[], T]) -> T:
+        """The main process does this; all get its result, or its error."""
+        if self.count == 1:
+            return work()
+        result, error = _try(work) if self.is_main else (None, None)
+        told: list[Any] = [(result, None if error is None else (str(error), getattr(error, "exit_code", 3)))]
+        with _Others():
+            dist.broadcast_object_list(told, 0, self._hosts)
+        if error is not None:
+            error.elsewhere = False  # type: ignore[attr-defined]
+            raise error
+        result, failure = told[0]
+        if failure is not None:
+            _raise(TrainingError(failure[0]), exit_code=failure[1])
+        return result  # type: ignore[no-any-return]
+
+    def _exchange(self, trouble: int, said: tuple[int, ...], raises: bool = True) -> list[list[int]]:
+        if self.count == 1:
+            return [list(said)]
+        row = torch.tensor([trouble, self.signal(), *said, *[0] * (2 - len(said))])
+        rows = [torch.empty_like(row) for _ in range(self.count)]
+        with _Others():
+            dist.all_gather(rows, row, self._hosts)
+        heard = [list(map(int, r.tolist())) for r in rows]
+        self._stop = max(self._stop, *(r[1] for r in heard))
+        if raises:
+            failed = [rank for rank, r in enumerate(heard) if r[0] == FAILED]
+            if failed:
+                _raise(TrainingError(f"process {failed[0]} failed, and so all stop"))
+            if any(r[0] == MEMORY for r in heard):
+                raise Exhausted
+        return [r[2:] for r in heard]
+
+
+class _Others:
+    """A collective that breaks off: another process has ended."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError):
+            lost = TrainingError(
+                "another process of this training ended; the same command goes on from the last checkpoint, and "
+                "torchrun --max-restarts does so by itself"
+            )
+            lost.elsewhere = False
+            raise lost from error
+
+
+def _try(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return work(), None
+    except Exception as error:
+        return None, error
+
+
+def _raise(error: GanzooError, exit_code: int = 3) -> NoReturn:
+    error.exit_code = exit_code
+    error.elsewhere = True
+    raise error
+
+
+def disagreement(message: str) -> PluginError:
+    """An error that every process raises by itself."""
+    error = PluginError(message)
+    error.elsewhere = False
+    return error

@@ -3,12 +3,16 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
+from ganzoo.dataset import Spec
 from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.errors import GanzooError, RunError
+from ganzoo.folder import ModelFiles
 from ganzoo.model import Model
+from ganzoo.resolve import architecture_of
 from ganzoo.run import Run
 
 log = logging.getLogger("ganzoo")
@@ -34,9 +38,12 @@ def freeze(networks: dict[str, nn.Module], paths: Sequence[str]) -> None:
             modules[part].eval()  # running statistics are kept as they are too
 
 
-def start_from(source: str, networks: dict[str, nn.Module]) -> None:
-    """Load networks of the same name, key by key; what doesn't match is listed, below 90 % of values is refused."""
-    states = _states(source)
+def start_from(source: str, networks: dict[str, nn.Module], base: ModelFiles | None) -> list[dict[str, Any]]:
+    """Load networks of the same name, key by key; what doesn't match is listed, below 90 % of values is refused.
+
+    `base` is the model that `source` names, `file:RUN` needs none. Returns the lineage: ancestors and their licences.
+    """
+    states, lineage = _run_states(source) if base is None else _model_states(source, base)
     if not states.keys() & networks.keys():
         raise GanzooError(
             f"start_from {source!r} holds {', '.join(states)}, none of the recipe's networks ({', '.join(networks)})"
@@ -57,16 +64,30 @@ def start_from(source: str, networks: dict[str, nn.Module]) -> None:
         networks[name].load_state_dict({**own, **fitting})
         if missing:
             log.warning("start_from %s: %s keeps its own %s", source, name, ", ".join(missing))
+    return lineage
 
 
-def _states(source: str) -> dict[str, dict[str, Tensor]]:
-    if source.startswith("file:") and (run := Run(Path(source.removeprefix("file:")))).exists:
-        found = checkpoints.newest(run.checkpoints)
-        if found is None:
-            raise RunError(f"run {str(run.folder)!r} has no complete checkpoint to start from")
-        parts = [n.removesuffix(".safetensors") for n in found.manifest["files"] if n.startswith("networks/")]
-        return {part.removeprefix("networks/"): found.tensors(part) for part in parts}
-    from ganzoo.names import model_folder_of
+def _run_states(source: str) -> tuple[dict[str, dict[str, Tensor]], list[dict[str, Any]]]:
+    run = Run(Path(source.removeprefix("file:")))
+    found = checkpoints.newest(run.checkpoints)
+    if found is None:
+        raise RunError(f"run {str(run.folder)!r} has no complete checkpoint to start from")
+    parts = [n.removesuffix(".safetensors") for n in found.manifest["files"] if n.startswith("networks/")]
+    mine = {"model": run.recipe.name, "own": True, "data": [_data(run.spec)]}
+    return {part.removeprefix("networks/"): found.tensors(part) for part in parts}, [mine, *run.lineage]
 
-    model = Model.read(model_folder_of(source), device="cpu")
-    return {name: network.state_dict() for name, network in model.networks.items()}
+
+def _model_states(source: str, base: ModelFiles) -> tuple[dict[str, dict[str, Tensor]], list[dict[str, Any]]]:
+    model = Model.read(base, device="cpu")
+    config = model.config
+    mine = {"model": base.name, "licence": config.licence, "data": [_data(config.spec)]}
+    if not base.has("training.safetensors"):
+        log.info("start_from %s: it has no training.safetensors, so only what it publishes is loaded", source)
+        states = {name: dict(network.state_dict()) for name, network in model.networks.items()}
+    else:
+        states = base.load_training(architecture_of(config.architecture), config)
+    return states, [mine, *(ancestor.model_dump(mode="json") for ancestor in config.lineage)]
+
+
+def _data(spec: Spec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", include={"name", "licence", "attribution"})

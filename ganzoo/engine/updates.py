@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.engine.optimizers import NetworkOptimizer
-from ganzoo.engine.processes import Processes
+from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import seed
+from ganzoo.engine.reduction import Gradients, agree_on, average
 from ganzoo.errors import GanzooError, PluginError
 from ganzoo.strategy import Strategy, Update
 
 Read = Callable[[int, int], tuple[Tensor, ...]]
-Gradients = dict[str, list[Tensor | None]]
 
 
 class Batches:
@@ -39,11 +39,15 @@ class Batches:
 
 @dataclass
 class Step:
-    """What one step did: images drawn, a value for each metric, and for each update its networks and gradient norm."""
+    """What one step did: images drawn, a value for each metric, for each update its networks and gradient norm.
+
+    `ratios`, when asked for, are how far each update moved a network's weights, as a fraction of their length.
+    """
 
     drawn: int = 0
     metrics: dict[str, list[Tensor]] = field(default_factory=dict)
     updates: list[tuple[str, Tensor]] = field(default_factory=list)
+    ratios: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
 class Stepper:
@@ -66,6 +70,13 @@ class Stepper:
         self.bf16 = precision == "bf16"
         self.nets = SimpleNamespace(**networks)
         self.names = {id(network): name for name, network in networks.items()}
+        self.parameters = {name: optimizer.parameters for name, optimizer in optimizers.items()}
+        self.buffers = [b for net in networks.values() for b in net.buffers() if b.is_floating_point()]
+        self.check(accumulate)
+
+    def check(self, accumulate: int) -> None:
+        """Refuse a number of micro-batches that can't share the batch."""
+        batch_size, processes = self.batch_size, self.processes
         shards = processes.count * accumulate
         if batch_size % shards:
             raise GanzooError(
@@ -73,8 +84,19 @@ class Stepper:
                 f"use a multiple of {shards}"
             )
 
-    def step(self, attempt: int = 0) -> Step:
-        """One whole pass of the strategy's generator, from `strategy.progress`."""
+    def step(self, attempt: int = 0, ratios: bool = False) -> Step:
+        """One whole pass of the strategy's generator, from `strategy.progress`. Raises Exhausted on all processes."""
+        try:
+            return self._step(attempt, ratios)
+        except Exception as error:
+            memory = _is_memory(error)
+            if not isinstance(error, Exhausted) and getattr(error, "elsewhere", None) is None:
+                self.processes.fail(memory)
+            if memory:
+                raise Exhausted(str(error)) from error
+            raise
+
+    def _step(self, attempt: int, ratios: bool) -> Step:
         progress, shards = self.strategy.progress, self.processes.count * self.accumulate
         first = self.processes.rank * self.accumulate
         batches = [
@@ -99,7 +121,9 @@ class Stepper:
                 self._differentiate(updates, here, segment, gradients, metrics)
             if not names:
                 break
-            self._apply(names, gradients, metrics, done)
+            self._apply(names, segment, gradients, metrics, done, ratios)
+        if self.processes.count > 1:
+            agree_on(self.processes, type(self.strategy).__name__, segment, names)
         done.drawn = batches[0].drawn * self.batch_size
         self._after(done)
         return done
@@ -172,10 +196,25 @@ class Stepper:
             raise
 
     def _apply(
-        self, names: list[tuple[str, ...]], gradients: Gradients, metrics: dict[str, Tensor], done: Step
+        self,
+        names: list[tuple[str, ...]],
+        segment: int,
+        gradients: Gradients,
+        metrics: dict[str, Tensor],
+        done: Step,
+        ratios: bool,
     ) -> None:
         if self.processes.count > 1:
-            self._reduce(gradients, metrics)
+            average(
+                self.processes,
+                type(self.strategy).__name__,
+                segment,
+                names,
+                self.parameters,
+                gradients,
+                metrics,
+                self.buffers,
+            )
         if not gradients:
             return
         norms = {name: _norm(part) for name, part in gradients.items()}
@@ -187,25 +226,14 @@ class Stepper:
         progress = self.strategy.progress
         for name, part in gradients.items():
             optimizer = self.optimizers[name]
+            before = [p.detach().clone() for p in optimizer.parameters] if ratios else []
             optimizer.step(part, norms[name], bad, optimizer.rate(progress.images, progress.fraction))
+            if ratios:
+                done.ratios.setdefault(f"{name}/update_ratio", []).append(_moved(before, optimizer.parameters))
             done.metrics.setdefault(f"{name}/gradient_norm", []).append(norms[name])
         for key, value in metrics.items():
             done.metrics.setdefault(key, []).append(value)
         done.updates.append((" and ".join("+".join(n) for n in names), total))
-
-    def _reduce(self, gradients: Gradients, metrics: dict[str, Tensor]) -> None:
-        """One all-reduce for the update: gradients (absent ones as zeros) and metrics together."""
-        tensors, slots = [], []
-        for name, part in gradients.items():
-            for i, parameter in enumerate(self.optimizers[name].parameters):
-                gradient = part[i]
-                tensors.append(torch.zeros_like(parameter) if gradient is None else gradient)
-                slots.append((part, i))
-        keys = list(metrics)
-        means = self.processes.mean([*tensors, *(metrics[k].to(tensors[0].dtype) for k in keys)])
-        for (part, i), mean in zip(slots, means, strict=False):
-            part[i] = mean
-        metrics.update(zip(keys, means[len(slots) :], strict=True))
 
     def _after(self, done: Step) -> None:
         if type(self.strategy).after_step is not Strategy.after_step:
@@ -225,3 +253,14 @@ def _norm(gradients: list[Tensor | None]) -> Tensor:
     present = [g for g in gradients if g is not None]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present)))
     return norm
+
+
+@torch.no_grad()
+def _moved(before: list[Tensor], after: list[nn.Parameter]) -> Tensor:
+    """Length of the move over length of the weights; healthy runs lie near 1e-3."""
+    moves = torch._foreach_sub(list(after), before)
+    return _norm(list(moves)) / (_norm(list(before)) + 1e-12)
+
+
+def _is_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -17,7 +17,7 @@ class MLP(Architecture):
 
     class Config(Settings):
         size: int = Field(ge=4, le=128, description="side of the images in pixels")
-        channels: Literal[1, 3] = Field(description="1 grey, 3 colour")
+        channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; a recipe takes it from its data")
         latent_size: int = Field(100, ge=1, le=4096, description="length of a latent")
         width: int = Field(256, ge=1, le=8192, description="units of a hidden layer")
         depth: int = Field(2, ge=1, le=16, description="hidden layers of each network")
@@ -64,7 +64,7 @@ class DCGAN(Architecture):
 
     class Config(Settings):
         size: Literal[28, 32, 64, 128] = Field(description="side of the images in pixels")
-        channels: Literal[1, 3] = Field(description="1 grey, 3 colour")
+        channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; a recipe takes it from its data")
         latent_size: int = Field(100, ge=1, le=4096, description="length of a latent")
         width: int = Field(
             64, ge=4, le=512, description="channels beside the image; each halving doubles them, up to 8x"

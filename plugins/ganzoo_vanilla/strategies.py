@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import Settings, Strategy, Update
-from ganzoo.penalties import gradient_penalty, interpolate, squared_gradient_norms
+from ganzoo.penalties import gradient_penalty, interpolate
 
 
 class GAN(Strategy):
@@ -61,9 +61,8 @@ class R1R2(Strategy):
         G, D = nets.generator, nets.discriminator
         real, *condition = next(batches)
         fake = G(G.latent(len(real)), *condition)
-        images = real.detach().requires_grad_(), fake.detach().requires_grad_()
-        logits = self.logits(D, images, *condition)
-        r1, r2 = (norms.mean() for norms in squared_gradient_norms(logits, images))
+        logits, slopes = self.logits_and_slopes(D, (real, fake.detach()), *condition)
+        r1, r2 = (squared.mean() for squared in slopes)
         loss = self.loss.discriminator(*logits) + self.gamma() / 2 * (r1 + r2)
         yield Update(D, loss, r1=r1, r2=r2, gap=gap(*logits))
         yield Update(G, self.loss.generator(D(fake, *condition), self.real_logits(D, real, *condition)))

@@ -1,11 +1,18 @@
 """A run that was stopped and resumed is the run that wasn't, bit for bit."""
 
+import signal
+
 import pytest
 import torch
 
 import ganzoo
 from ganzoo.engine.checkpoint import newest
-from ganzoo.errors import RunError
+from ganzoo.engine.loop import Engine
+from ganzoo.errors import RunError, Stopped
+from ganzoo.registry import registry
+from ganzoo.run import Run
+from tests.engine.many import Failed, together
+from tests.support import images_of_a_step, tiny
 
 TINY = {
     "architecture.latent_size": 4,
@@ -58,28 +65,43 @@ def test_resumed_equals_uninterrupted(name, stop, tmp_path):
     assert rows[-1]["images"] == whole_rows[-1]["images"] == 72
 
 
-def test_a_stop_in_the_middle_of_a_log_window_leaves_the_log_as_it_would_have_been(tmp_path):
-    """The window's pending values travel in the checkpoint."""
-    from ganzoo.engine.loop import Engine
-    from ganzoo.errors import Stopped
+def stopped_and_resumed(name, out, stop, steps):
+    """Train with all processes, stop after `stop` steps as a signal does, and go on."""
+    small = tiny(name)
+    batch = images_of_a_step(small)
+    window = {"training.images": steps * batch, "training.log_every": 2 * batch}
+    if stop:
+        original = Engine._step
 
-    whole = ganzoo.train(recipe("gan-mnist", 72), out=tmp_path / "whole", device="cpu")
-    original = Engine._step
+        def step(self):
+            if self.steps == stop - 1:
+                signal.raise_signal(signal.SIGTERM)
+            original(self)
 
-    def stop_after_five(self):
-        original(self)
-        if self.steps == 5:
-            self._stop(15)
+        Engine._step = step
+        try:
+            with pytest.raises(Stopped) as stopped:
+                ganzoo.train(small.changed(window), out=out, device="cpu")
+        finally:
+            Engine._step = original
+        assert stopped.value.exit_code == 143
+        assert newest(Run(out).checkpoints).step == stop
+    ganzoo.train(small.changed(window), out=out, device="cpu")
 
-    Engine._step = stop_after_five
-    try:
-        with pytest.raises(Stopped) as stopped:
-            ganzoo.train(recipe("gan-mnist", 72), out=tmp_path / "parts", device="cpu")
-    finally:
-        Engine._step = original
-    assert stopped.value.exit_code == 143
-    parts = ganzoo.train(recipe("gan-mnist", 72), out=tmp_path / "parts", device="cpu")
-    same(whole, parts)
+
+def all_of(name, folder):
+    for stop in range(6):
+        stopped_and_resumed(name, folder / str(stop), stop, 6)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("name", registry().names("recipe"))
+def test_every_recipe_stopped_at_every_step_equals_the_one_that_was_not(name, processes, tmp_path):
+    """The window of the log, pending at an odd step, travels in the checkpoint too."""
+    results = together(processes, all_of, name, tmp_path)
+    assert not any(isinstance(result, Failed) for result in results), results
+    for stop in range(1, 6):
+        same(Run(tmp_path / "0"), Run(tmp_path / str(stop)))
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path):

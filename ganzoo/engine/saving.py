@@ -1,0 +1,174 @@
+"""Put a training on the disk and take it back: what a checkpoint holds, and what happens when the disk is full."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.errors import RunError, TrainingError
+from ganzoo.files import to_json
+from ganzoo.registry import registry
+
+if TYPE_CHECKING:
+    from ganzoo.engine.loop import Engine
+
+log = logging.getLogger("ganzoo")
+FAILURES = 3
+
+
+class Saver:
+    """Saves and restores an engine. The main process writes; all know whether it went well."""
+
+    def __init__(self, engine: "Engine", allow_world_size_change: bool = False):
+        self.engine, self.allow_world_size_change = engine, allow_world_size_change
+        self.failures = 0
+
+    def newest(self) -> checkpoints.Checkpoint | None:
+        """The newest complete checkpoint, the same one for all processes."""
+        folder, processes = self.engine.run.checkpoints, self.engine.processes
+
+        def look() -> str | None:
+            found = checkpoints.newest(folder)
+            return found.path.name if found else None
+
+        name = processes.first(look)
+        return None if name is None else processes.each(lambda: _read(folder / name))
+
+    def save(self, must: bool = False) -> Path | None:
+        """Write a checkpoint; the path, or None when the disk refused it. Raises TrainingError after three failures,
+        and at once when it `must` be or none stands behind it."""
+        problem = self.engine.processes.first(self._try)
+        if problem is None:
+            self.failures = 0
+            return self.engine.run.checkpoints / checkpoints.name(self.engine.steps)
+        self.failures += 1
+        if must or not self.engine.steps or self.failures >= FAILURES:
+            raise TrainingError(
+                f"checkpoint {self.engine.steps} can't be written ({problem}); make room in "
+                f"{str(self.engine.run.folder)!r} and give the same command again to go on from the one before it"
+            )
+        if self.engine.processes.is_main:
+            log.warning(
+                "checkpoint %d can't be written (%s); training goes on, the one before it stays (failure %d of %d)",
+                self.engine.steps,
+                problem,
+                self.failures,
+                FAILURES,
+            )
+        return None
+
+    def _try(self) -> str | None:
+        folder, training = self.engine.run.checkpoints, self.engine.training
+        try:
+            saved = checkpoints.save(folder, self.engine.steps, *self._parts(), self._facts())
+            checkpoints.read(saved.path)  # nothing older goes before this one is known to be good
+            checkpoints.prune(folder, training.keep, training.best, self.engine.measuring.best_step())
+        except (OSError, ValueError) as error:
+            return str(getattr(error, "strerror", None) or error)
+        return None
+
+    def _parts(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        e = self.engine
+        tensors: dict[str, dict[str, Tensor]] = {"strategy": e.strategy.state_dict()}
+        tensors |= {f"networks/{name}": network.state_dict() for name, network in e.networks.items()}
+        tensors |= {f"ema/{name}": average.network.state_dict() for name, average in e.averages.items()}
+        tensors["window"] = {name: torch.stack(values) for name, values in e.window.items()}
+        return tensors, {f"optimizers/{name}": optimizer.state_dict() for name, optimizer in e.optimizers.items()}
+
+    def _facts(self) -> dict[str, Any]:
+        e = self.engine
+        return {
+            "images": e.images,
+            "attempt": e.attempt,
+            "seconds": e.seconds,
+            "log_bytes": e.run.log.stat().st_size,
+            "world_size": e.processes.count,
+            "accumulate": e.stepper.accumulate,
+            "latest": {name: value for name, value in e.latest.items() if value == value},
+            "recipe": e.parts.recipe.tables(),
+            "plugins": self._plugins(),
+        }
+
+    def _plugins(self) -> dict[str, str]:
+        plugins = [registry().entry(kind, name).plugin for kind, name in self.engine.parts.names]
+        return {p.distribution: p.version for p in plugins}
+
+    def append(self, row: dict[str, Any]) -> None:
+        """A line of the log. A full disk costs the line, never the training."""
+        if not self.engine.processes.is_main:
+            return
+        path = self.engine.run.log
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("a") as file:
+                file.write(to_json(row).replace("\n", "") + "\n")
+        except OSError as error:
+            log.warning("a line of the log can't be written: %s", error.strerror)
+            with path.open("r+b") as file:
+                file.truncate(size)
+
+    def resume(self, saved: checkpoints.Checkpoint) -> None:
+        """Go on from a checkpoint of an earlier process. Raises RunError when that would be another training."""
+        e, manifest = self.engine, saved.manifest
+        then, now = int(manifest["world_size"]), e.processes.count
+        micro_batches = int(manifest.get("accumulate", e.stepper.accumulate))
+        if self.allow_world_size_change:
+            if (then, micro_batches) != (now, e.stepper.accumulate) and e.processes.is_main:
+                same = then * micro_batches == now * e.stepper.accumulate and e.parts.exact
+                log.warning(
+                    "going on with %d x %d instead of %d x %d processes x micro-batches: %s",
+                    now,
+                    e.stepper.accumulate,
+                    then,
+                    micro_batches,
+                    "the same training up to rounding" if same else "another order of noise, so another training",
+                )
+        elif then != now:
+            raise RunError(
+                f"this run was trained by {then} processes and now there are {now}; start as many, or allow it with "
+                "--allow-world-size-change"
+            )
+        else:
+            e.stepper.check(micro_batches)
+            e.stepper.accumulate = micro_batches  # smaller since a process ran out of memory
+        for name, version in self._plugins().items():
+            if (before := manifest.get("plugins", {}).get(name, version)) != version and e.processes.is_main:
+                log.warning("this run was begun with %s %s and goes on with %s", name, before, version)
+        self.restore(saved)
+        e.attempt = int(manifest["attempt"])
+
+    def restore(self, saved: checkpoints.Checkpoint) -> None:
+        """Be where a checkpoint says, in every process; `attempt` stays."""
+        e, manifest = self.engine, saved.manifest
+        for name, network in e.networks.items():
+            network.load_state_dict(saved.tensors(f"networks/{name}"))
+            e.optimizers[name].load_state_dict(saved.state(f"optimizers/{name}"))
+        for name, average in e.averages.items():
+            average.network.load_state_dict(saved.tensors(f"ema/{name}"))
+        e.strategy.load_state_dict(saved.tensors("strategy"))
+        e.window = {n: list(values.to(e.processes.device)) for n, values in saved.tensors("window").items()}
+        e.updates = []
+        e.latest = dict(manifest.get("latest", {}))
+        e.steps, e.images, e.seconds = saved.step, int(manifest["images"]), float(manifest["seconds"])
+        e.processes.first(lambda: self._clean(saved))
+
+    def _clean(self, saved: checkpoints.Checkpoint) -> None:
+        """The folder as it was when the checkpoint was written."""
+        try:
+            checkpoints.set_aside(self.engine.run.checkpoints, saved.step)
+            with self.engine.run.log.open("a+b") as file:
+                file.truncate(min(file.tell(), int(saved.manifest["log_bytes"])))
+        except OSError as error:
+            raise RunError(f"run {str(self.engine.run.folder)!r} can't be written: {error.strerror}") from None
+
+
+def _read(path: Path) -> checkpoints.Checkpoint:
+    try:
+        return checkpoints.read(path)
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"checkpoint {str(path)!r} can't be read here ({error}); all processes need the same run folder"
+        ) from None

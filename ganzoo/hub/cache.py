@@ -1,0 +1,105 @@
+"""What the Hub's cache on this computer holds of ganzoo's models: list, verify, prune. And copies out of it."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganzoo.errors import GanzooError, ModelError
+from ganzoo.files import git_hash, sha256, staged
+from ganzoo.folder import MOST, PUBLISHED, ModelFiles
+from ganzoo.hub.client import Hub
+from ganzoo.hub.download import files_of
+from ganzoo.names import catalogue, parse_repo
+
+
+@dataclass(frozen=True)
+class Cached:
+    """One commit of a repository in the cache. `refs` are the branches and tags that lead to it."""
+
+    repo: str
+    commit: str
+    refs: tuple[str, ...]
+    size: int
+    files: dict[str, Path]
+
+    def __str__(self) -> str:
+        return f"hf://{self.repo}@{self.commit}"
+
+
+def pull(name: str, out: Path | None = None, hub: Hub | None = None) -> ModelFiles:
+    """Download everything that a model has, so that it works offline; with `out` also as a folder of its own."""
+    files = files_of(name, hub, extra=[file for file in PUBLISHED if file not in ("config.json", "model.safetensors")])
+    files.config()
+    if out is not None:
+        if out.exists():
+            raise ModelError(f"{str(out)!r} exists; choose another folder")
+        with staged(out) as staging:
+            for file, path in files.paths.items():
+                if path.is_file():
+                    shutil.copyfile(path, staging / file)
+    return files
+
+
+def models(hub: Hub | None = None) -> list[Cached]:
+    """The commits of ganzoo models in the cache, by repository."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repos = scan_cache_dir((hub or Hub()).folder).repos
+    except CacheNotFound:
+        return []
+    found = []
+    for repo in sorted(repos, key=lambda repo: repo.repo_id):
+        for revision in repo.revisions if repo.repo_type == "model" else ():
+            files = {f.file_name: Path(f.blob_path) for f in revision.files if f.file_name in PUBLISHED}
+            if _is_ganzoo(files.get("config.json")):
+                refs = tuple(sorted(revision.refs))
+                found.append(Cached(repo.repo_id, revision.commit_hash, refs, revision.size_on_disk, files))
+    return found
+
+
+def verify(hub: Hub | None = None) -> list[str]:
+    """Compare every cached file with the hash that it is named by; a line for each that differs."""
+    wrong = []
+    for item in models(hub):
+        for name, path in item.files.items():
+            known = path.name
+            found = git_hash(path.read_bytes()) if len(known) == 40 else sha256(path)
+            if len(known) in (40, 64) and found != known:
+                wrong.append(f"{name} of {item} should have the hash {known} and has {found}")
+    return wrong
+
+
+def prune(names: Iterable[str] = (), hub: Hub | None = None) -> tuple[list[str], int]:
+    """Delete cached commits: of the named models all, else those that no branch, tag or short name leads to.
+
+    Returns what was deleted and the bytes that it freed.
+    """
+    from huggingface_hub import scan_cache_dir
+
+    hub = hub or Hub()
+    repos = {repo.id: repo for repo in map(parse_repo, names)}
+    found = models(hub)
+    for repo in repos:
+        if repo not in {item.repo for item in found}:
+            raise GanzooError(f"the cache holds nothing of hf://{repo}; `ganzoo cache` lists what it holds")
+    pins = {pinned.revision for pinned in catalogue().values()}
+    if repos:
+        chosen = [i for i in found if i.repo in repos and repos[i.repo].revision in (None, i.commit, *i.refs)]
+    else:
+        chosen = [item for item in found if not item.refs and item.commit not in pins]
+    if not chosen:
+        return [], 0
+    strategy = scan_cache_dir(hub.folder).delete_revisions(*(item.commit for item in chosen))
+    freed = strategy.expected_freed_size
+    strategy.execute()
+    return [str(item) for item in chosen], freed
+
+
+def _is_ganzoo(config: Path | None) -> bool:
+    if config is None or not config.is_file() or config.stat().st_size > MOST["config.json"]:
+        return False
+    content = config.read_bytes()
+    return b'"networks"' in content and b'"recipe"' in content

@@ -1,0 +1,211 @@
+"""Fetch a model's files: the revision is resolved once, files are taken by that commit, every hash is checked.
+
+Only the names in `ganzoo.folder.PUBLISHED` are ever asked for, whatever a repository lists.
+"""
+
+import contextlib
+import logging
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganzoo.errors import ChecksumError, HubError, ModelError, UnreachableError
+from ganzoo.files import git_hash, sha256
+from ganzoo.folder import MOST, PUBLISHED, ModelFiles
+from ganzoo.hub.client import Hub, ask, patience
+from ganzoo.names import COMMIT, Pinned, Repo, find
+
+log = logging.getLogger("ganzoo")
+HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+NEEDED = ("config.json", "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file as a Hub lists it: its size, and its sha256 or (a small file) git's hash."""
+
+    size: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository at one commit."""
+
+    repo: Repo
+    sha: str
+    files: Mapping[str, Listed]
+    others: tuple[str, ...] = ()
+    private: bool | None = None
+
+    @property
+    def name(self) -> str:
+        return f"hf://{self.repo.id}@{self.sha}"
+
+
+def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> ModelFiles:
+    """The files behind a model's name: `config.json`, `model.safetensors`, and those of `extra` that it has.
+
+    Raises UnknownNameError, ModelError, or HubError (UnreachableError, ChecksumError).
+    """
+    extra = tuple(extra)
+    found = find(name)
+    if isinstance(found, Path):
+        return ModelFiles.of(found)
+    hub = hub or Hub()
+    if isinstance(found, Pinned):
+        files: dict[str, Listed] = {k: Listed(v.size, v.sha256) for k, v in found.files.items()}
+        return _fetch(hub, Snapshot(Repo(found.repo, found.revision), found.revision, files), extra)
+    if hub.offline:
+        return cached(hub, found, extra)
+    if found.revision and COMMIT.fullmatch(found.revision):
+        with contextlib.suppress(UnreachableError):
+            here = cached(hub, found, extra)
+            if all(name in here.paths for name in extra):
+                return here  # a commit never changes: what is cached needs no look-up
+    try:
+        snapshot = look(hub, found)
+    except UnreachableError as error:
+        try:
+            here = cached(hub, found, extra)
+        except UnreachableError as missing:
+            raise UnreachableError(f"{error}; {missing}") from None
+        log.warning("%s; using %s from the cache", error, here.name)
+        return here
+    here = _fetch(hub, snapshot, extra)
+    _remember(hub, snapshot)
+    return here
+
+
+def look(hub: Hub, repo: Repo) -> Snapshot:
+    """Resolve a repository's revision to a commit, once, with the hash of each file. Raises HubError."""
+    info = ask(
+        hub,
+        str(repo),
+        lambda: hub.api().model_info(repo.id, revision=repo.revision, files_metadata=True, timeout=patience()),
+    )
+    sha = info.sha if isinstance(info.sha, str) else ""
+    if not COMMIT.fullmatch(sha):
+        raise HubError(f"the Hub at {hub.url} gives no commit for {repo}")
+    files, others = {}, []
+    for item in info.siblings or ():
+        if item.rfilename not in PUBLISHED:
+            others.append(str(item.rfilename))
+            continue
+        lfs = item.lfs.sha256 if item.lfs else None
+        if isinstance(item.size, int) and isinstance(lfs or item.blob_id, str):
+            files[item.rfilename] = Listed(item.size, str(lfs or item.blob_id))
+    return Snapshot(repo, sha, files, tuple(others), info.private)
+
+
+def cached(hub: Hub, repo: Repo, extra: Iterable[str] = ()) -> ModelFiles:
+    """What the cache holds of a repository, asking no network. Raises UnreachableError when it isn't enough."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import RevisionResolutionError
+
+    try:
+        resolved = hub.api().resolve_revision(
+            repo.id, revision=repo.revision, local_files_only=True, cache_dir=hub.folder
+        )
+        sha = resolved.resolved
+    except (RevisionResolutionError, OSError, ValueError):
+        sha = ""
+    paths = {}
+    for name in (*NEEDED, *extra) if COMMIT.fullmatch(sha) else ():
+        path = try_to_load_from_cache(repo.id, name, cache_dir=hub.folder, revision=sha)
+        if isinstance(path, str):
+            paths[name] = _blob(hub, path)
+    missing = [name for name in NEEDED if name not in paths]
+    if missing:
+        what = f"only a part of it (no {', '.join(missing)})" if paths else "nothing of it"
+        why = "HF_HUB_OFFLINE is set" if hub.offline else "the Hub can't be reached"
+        raise UnreachableError(f"{repo} is asked for while {why}, and this computer holds {what}; `ganzoo cache` lists")
+    hashes = {name: path.name for name, path in paths.items() if len(path.name) in (40, 64)}
+    return ModelFiles(f"hf://{repo.id}@{sha}", paths, hashes)
+
+
+def _fetch(hub: Hub, snapshot: Snapshot, extra: Iterable[str]) -> ModelFiles:
+    missing = [name for name in NEEDED if name not in snapshot.files]
+    if missing:
+        pickled = [n for n in snapshot.others if n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl"))]
+        hint = "; pickled weights are never read, since a pickle can run code" if pickled else ""
+        raise ModelError(f"{snapshot.name} is no ganzoo model: it has no {' and no '.join(missing)}{hint}")
+    wanted = [*NEEDED, *(name for name in extra if name in snapshot.files)]
+    paths = {name: _download(hub, snapshot, name) for name in wanted}
+    return ModelFiles(snapshot.name, paths, {name: snapshot.files[name].hash for name in wanted})
+
+
+def _download(hub: Hub, snapshot: Snapshot, name: str) -> Path:
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    from ganzoo import __version__
+
+    listed = snapshot.files[name]
+    if listed.size > MOST[name]:
+        raise ModelError(f"{name} of {snapshot.name} is {listed.size} bytes; at most {MOST[name]} are read")
+    before = try_to_load_from_cache(snapshot.repo.id, name, cache_dir=hub.folder, revision=snapshot.sha)
+    if isinstance(before, str):
+        return _blob(hub, before)
+    if not hub.official:
+        _check_etag(hub, snapshot, name)
+    path = ask(
+        hub,
+        snapshot.name,
+        lambda: hf_hub_download(
+            snapshot.repo.id,
+            name,
+            revision=snapshot.sha,
+            cache_dir=hub.folder,
+            endpoint=hub.url,
+            token=hub.token,
+            library_name="ganzoo",
+            library_version=__version__,
+        ),
+    )
+    blob = _blob(hub, path)
+    found = git_hash(blob.read_bytes()) if len(listed.hash) == 40 else sha256(blob)
+    if found != listed.hash:
+        for left in {Path(path), blob}:  # just written by this call; what was cached before is never deleted
+            left.unlink(missing_ok=True)
+        raise ChecksumError(
+            f"{name} of {snapshot.name} arrived damaged: its hash should be {listed.hash} and is {found}; nothing was "
+            "kept, try again"
+        )
+    return blob
+
+
+def _check_etag(hub: Hub, snapshot: Snapshot, name: str) -> None:
+    """The client joins the server's ETag to a path unchecked: look at it first where the Hub is a stranger's."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    url = hf_hub_url(snapshot.repo.id, name, revision=snapshot.sha, endpoint=hub.url)
+    about = ask(hub, snapshot.name, lambda: get_hf_file_metadata(url, token=hub.token, endpoint=hub.url))
+    if not HASH.fullmatch(about.etag or "") or about.commit_hash != snapshot.sha:
+        raise HubError(
+            f"the Hub at {hub.url} gave {name} of {snapshot.name} an ETag or commit that is none; don't trust it"
+        )
+
+
+def _blob(hub: Hub, path: str) -> Path:
+    """The regular file behind the cache's symlink, which must not lead out of the cache."""
+    blob = Path(path).resolve()
+    if not blob.is_relative_to(hub.folder):
+        raise HubError(f"the cache {str(hub.folder)!r} has a link that leads out of it; empty it, then try again")
+    return blob
+
+
+def _remember(hub: Hub, snapshot: Snapshot) -> None:
+    """Note which commit the revision is, for offline use: after its files are here, so that it never points at less."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    revision = snapshot.repo.revision or "main"
+    if COMMIT.fullmatch(revision):
+        return
+    ref = hub.folder / repo_folder_name(repo_id=snapshot.repo.id, repo_type="model") / "refs" / revision
+    temporary = ref.with_name(f".{uuid.uuid4().hex}")
+    with contextlib.suppress(OSError):  # a read-only cache
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(snapshot.sha)
+        temporary.replace(ref)

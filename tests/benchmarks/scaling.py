@@ -1,0 +1,145 @@
+"""`python -m tests.benchmarks.scaling` measures, and writes the tables of docs/scaling.md between its two marks."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+
+import ganzoo
+from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.engine.processes import Processes
+from ganzoo.registry import registry
+from tests.benchmarks.engine import engine
+from tests.engine.many import together
+
+PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
+MARKS = "<!-- written by python -m tests.benchmarks.scaling -->", "<!-- end -->"
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    text = "\n\n".join([_bytes(), _speed(), _memory(), _checkpoints()])
+    begin, end = MARKS
+    page = PAGE.read_text()
+    pattern = re.compile(re.escape(begin) + ".*" + re.escape(end), re.S)
+    PAGE.write_text(pattern.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", page))
+    print(text)
+
+
+def reduced(name: str) -> tuple[int, int, int, float]:
+    """Of a recipe's step on these processes: all-reduces, bytes in them, images drawn, seconds a step."""
+    made = engine(ganzoo.recipe(name))
+    sizes: list[int] = []
+    original = Processes.reduce
+
+    def counted(self: Processes, flat: torch.Tensor) -> None:
+        sizes.append(flat.numel() * flat.element_size())
+        original(self, flat)
+
+    made._step()
+    Processes.reduce = counted  # type: ignore[method-assign]
+    before = made.images
+    began = time.perf_counter()
+    for _ in range(5):
+        made._step()
+    seconds = (time.perf_counter() - began) / 5
+    return len(sizes) // 5, sum(sizes) // 5, (made.images - before) // 5, seconds
+
+
+def _bytes() -> str:
+    lines = ["| recipe | all-reduces a step | MiB a step | images a step |", "| --- | --- | --- | --- |"]
+    for name in registry().names("recipe"):
+        count, size, images, _ = together(2, reduced, name)[0]
+        lines.append(f"| {name} | {count} | {size / 2**20:.2f} | {images} |")
+    return "Bytes that one process hands to the all-reduces of a step (two processes, gloo):\n\n" + "\n".join(lines)
+
+
+def _speed() -> str:
+    load = os.getloadavg()[0]
+    lines = ["| recipe | 1 process, ms | 2 processes, ms | speed-up |", "| --- | --- | --- | --- |"]
+    for name in ("gan-mnist", "r3gan-mnist"):
+        one, two = (median(together(n, reduced, name)[0][3] for _ in range(5)) for n in (1, 2))
+        lines.append(f"| {name} | {one * 1e3:.1f} | {two * 1e3:.1f} | {one / two:.2f} |")
+    what = f"A step of one and of two processes, one thread each, on {os.cpu_count()} cores (wall, median of 5 runs; "
+    what += f"{load:.1f} other processes were running on them):"
+    return f"{what}\n\n" + "\n".join(lines)
+
+
+def _memory() -> str:
+    lines = ["| strategy | accumulate 1 | 2 | 4 |", "| --- | --- | --- | --- |"]
+    kinds = {"r1r2, one generator forward for both updates": "r3gan-mnist", "wgan-gp, none shared": "wgan-gp-mnist"}
+    for what, name in kinds.items():
+        peaks = [median(_peak(name, accumulate) for _ in range(3)) / 2**20 for accumulate in (1, 2, 4)]
+        lines.append(f"| {what} | " + " | ".join(f"{peak:.0f} MiB" for peak in peaks) + " |")
+    return "Peak memory that a step adds, the batch the same (1024 images, CPU, median of 3):\n\n" + "\n".join(lines)
+
+
+def _peak(name: str, accumulate: int) -> int:
+    code = f"""
+import re, torch, ganzoo
+from pathlib import Path
+torch.set_num_threads(1)
+from tests.benchmarks.engine import engine
+made = engine(ganzoo.recipe({name!r}).changed({{"training.batch_size": 1024, "training.accumulate": {accumulate}}}))
+kib = lambda name: int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+before = kib("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+for _ in range(2): made._step()
+print((kib("VmHWM") - before) * 1024)
+"""
+    quiet = os.environ | {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"}  # what is freed is gone
+    return int(
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=quiet).stdout
+    )
+
+
+def _checkpoints() -> str:
+    made = engine(ganzoo.recipe("cgan-mnist"))
+    made._step()
+    tensors, states = made.saver._parts()
+    folder = Path(tempfile.mkdtemp())
+
+    def bare() -> None:
+        buffer = io.BytesIO()
+        torch.save({"tensors": tensors, "states": states}, buffer)
+        with (folder / "bare.pt").open("wb") as file:
+            file.write(buffer.getvalue())
+            os.fsync(file.fileno())
+
+    def ours() -> None:
+        checkpoints.save(folder, 1, tensors, states, {})
+
+    def verified() -> None:
+        ours()
+        checkpoints.read(folder / checkpoints.name(1))
+
+    lines = ["| `cgan-mnist` | ms | MiB |", "| --- | --- | --- |"]
+    for what, work in {"torch.save, fsync": bare, "checkpoint": ours, "checkpoint, read back": verified}.items():
+        path = folder / ("bare.pt" if work is bare else checkpoints.name(1))
+        lines.append(f"| {what} | {_milliseconds(work):.0f} | {_size(path) / 2**20:.2f} |")
+    return "A checkpoint against `torch.save` of the same values into one file (median of 9):\n\n" + "\n".join(lines)
+
+
+def _milliseconds(work: Callable[[], None]) -> float:
+    times = []
+    for _ in range(9):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return median(times) * 1e3
+
+
+def _size(path: Path) -> int:
+    return sum(p.stat().st_size for p in (path.rglob("*") if path.is_dir() else [path]) if p.is_file())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What a run folder may hold that it shouldn't: one clear sentence each, and nothing is lost."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+import ganzoo
+from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.engine import saving
+from ganzoo.errors import RunError, TrainingError
+from ganzoo.files import to_json
+from ganzoo.run import Run
+from tests.engine.many import Failed, together
+from tests.engine.test_durable import FullDisk, recipe, train
+
+
+@pytest.fixture
+def run(tmp_path):
+    train(tmp_path / "run", 3)
+    return Run(tmp_path / "run")
+
+
+def rewrite(path, **changes):
+    """A manifest that is whole, and says something else."""
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest.pop("checksum")
+    manifest |= changes
+    (path / "manifest.json").write_text(to_json(manifest | {"checksum": checkpoints._checksum(manifest)}))
+
+
+def test_a_checkpoint_of_a_newer_schema(run):
+    rewrite(checkpoints.newest(run.checkpoints).path, schema=99)
+    with pytest.raises(RunError, match=r"has schema 99 and this ganzoo reads 1; upgrade torch-ganzoo"):
+        train(run.folder, 4)
+
+
+def test_a_checkpoint_of_another_plugin_version(run, caplog):
+    rewrite(checkpoints.newest(run.checkpoints).path, plugins={"torch-ganzoo": "0.0.1"})
+    train(run.folder, 4)
+    assert f"was begun with torch-ganzoo 0.0.1 and goes on with {ganzoo.__version__}" in caplog.text
+
+
+def test_garbage_among_the_checkpoints(run, caplog):
+    (run.checkpoints / "step-99999999").write_text("what is this")
+    (run.checkpoints / "step-zzz").mkdir()
+    (run.checkpoints / ".staging-step-00000009-abc").mkdir()
+    train(run.folder, 4)
+    assert "checkpoint step-99999999 is damaged" in caplog.text
+    assert checkpoints.newest(run.checkpoints).step == 4
+    assert not list(run.checkpoints.glob(".staging*"))
+
+
+def test_no_checkpoint_that_is_complete(run):
+    for path in run.checkpoints.glob("step-*"):
+        (path / "manifest.json").unlink()
+    with pytest.raises(RunError, match="is complete; begin anew with --restart"):
+        train(run.folder, 4)
+    ganzoo.train(recipe(4), out=run.folder, device="cpu", restart=True)
+    assert checkpoints.newest(run.checkpoints).step == 4
+
+
+def test_a_log_that_was_deleted_or_cut_begins_again(run):
+    run.log.unlink()
+    train(run.folder, 6)
+    assert [row["step"] for row in run.metrics()] == [6]
+
+
+def test_no_space_at_the_very_start(tmp_path, monkeypatch):
+    FullDisk(monkeypatch, tmp_path / "run" / "checkpoints", 6)
+    with pytest.raises(TrainingError, match=r"checkpoint 0 can't be written \(No space left on device\); make room"):
+        train(tmp_path / "run", 3)
+
+
+def test_no_space_for_the_model_at_the_end(tmp_path, monkeypatch):
+    original = saving.Saver.save
+
+    def save(self, must=False):
+        saved = original(self, must)
+        if must:
+            FullDisk(monkeypatch, tmp_path / "run", 0)
+        return saved
+
+    with monkeypatch.context() as patched:
+        patched.setattr(saving.Saver, "save", save)
+        with pytest.raises(
+            TrainingError, match=r"exports/step-00000003' can't be written: No space .*; make room there"
+        ) as failed:
+            train(tmp_path / "run", 3)
+    assert failed.value.exit_code == 3
+    monkeypatch.undo()
+    train(tmp_path / "run", 3)
+    assert Run(tmp_path / "run").newest_export().name == "step-00000003"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a read-only folder, so it was not tried")
+def test_a_read_only_folder(run):
+    run.folder.chmod(0o555)
+    try:
+        with pytest.raises(RunError, match="can't be written"):
+            train(run.folder, 4)
+    finally:
+        run.folder.chmod(0o755)
+
+
+def test_a_folder_that_another_process_trains_in_and_a_lock_that_nobody_holds(run):
+    with run.locked(), pytest.raises(RunError, match="another process is training in"):
+        train(run.folder, 4)
+    assert (run.folder / ".lock").is_file()  # it stays, and says nothing: the system holds the lock
+    train(run.folder, 4)
+
+
+def test_many_processes_without_the_same_folder(tmp_path):
+    """The main process finds a checkpoint that the other one can't read, as on a node without the shared disk."""
+    train(tmp_path / "run", 3)
+    results = together(2, _elsewhere, tmp_path / "run", tmp_path / "other")
+    assert all(isinstance(result, Failed) and result.exit_code == 2 for result in results)
+    assert all("all processes need the same run folder" in result.message for result in results)
+
+
+def _elsewhere(folder, other):
+    if os.environ["RANK"] == "1":
+        shutil.copytree(folder, other)
+        shutil.rmtree(other / "checkpoints")
+        folder = other
+    ganzoo.train(recipe(6), out=folder, device="cpu", allow_world_size_change=True)

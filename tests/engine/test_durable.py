@@ -1,0 +1,187 @@
+"""Checkpoints survive kills, full disks and rot; at most the work since the last one is lost."""
+
+import errno
+import os
+import random
+import time
+
+import pytest
+
+import ganzoo
+from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.engine.loop import Engine
+from ganzoo.engine.observers import Observers
+from ganzoo.engine.processes import Processes
+from ganzoo.errors import TrainingError
+from ganzoo.resolve import resolve
+from ganzoo.run import Run
+from tests.engine.many import start
+from tests.engine.test_resume import same
+from tests.support import tiny
+
+
+def recipe(steps, **more):
+    return tiny("gan-mnist", **{"training.images": 4 * steps, "training.checkpoint_every": 4, **more})
+
+
+def train(out, steps):
+    ganzoo.train(recipe(steps), out=out, device="cpu")
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.prove)])
+def test_killed_at_random_moments(kills, tmp_path):
+    steps, draw, seen = 40 * kills, random.Random(kills), 0
+    run = Run(tmp_path / "killed")
+    done = 0
+    while done < kills:
+        process = start(train, run.folder, steps)
+        began = time.monotonic()
+        while not (found := sorted(run.checkpoints.glob("step-*"))) or found[-1].name == checkpoints.name(seen):
+            assert time.monotonic() - began < 60
+            time.sleep(0.001)
+        time.sleep(draw.uniform(0, 0.1))
+        killed = process.is_alive()
+        process.kill()
+        process.join()
+        done += killed
+        for path in run.checkpoints.glob("step-*"):
+            checkpoints.read(path)  # none is torn
+        reached = checkpoints.newest(run.checkpoints).step
+        assert reached >= seen
+        seen = reached
+        if not killed:
+            break
+    assert done == kills
+    steps = seen + 5
+    train(run.folder, steps)
+    assert not list(run.checkpoints.glob(".staging*"))
+    train(tmp_path / "whole", steps)
+    same(run, Run(tmp_path / "whole"))
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """An engine between two steps, with a checkpoint behind it."""
+    parts = resolve(recipe(10))
+    made = Engine(parts, Run(tmp_path / "run"), Processes("cpu"), Observers())
+    made.run.begin(parts.recipe, parts.spec)
+    made._log_start()
+    made._save()
+    made._step()
+    return made
+
+
+class FullDisk:
+    """Lets `left` calls that write go through and refuses the others."""
+
+    CALLS = "write", "fsync", "mkdir", "rename", "open"
+
+    def __init__(self, monkeypatch, folder, left):
+        self.left, self.calls, self.folder = left, 0, str(folder)
+        for name in self.CALLS:
+            monkeypatch.setattr(os, name, self._limited(name, getattr(os, name)))
+
+    def _limited(self, name, call):
+        def limited(*arguments, **options):
+            wants = name != "open" or (str(arguments[0]).startswith(self.folder) and arguments[1] & os.O_CREAT)
+            if wants:
+                self.calls += 1
+                if self.calls > self.left:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+            return call(*arguments, **options)
+
+        return limited
+
+
+def calls_of_a_save(engine, monkeypatch):
+    with monkeypatch.context() as patched:
+        disk = FullDisk(patched, engine.run.folder, 10**6)
+        engine._save()
+        engine._step()
+        return disk.calls
+
+
+def test_a_full_disk_at_every_write_leaves_the_checkpoint_before_it(engine, monkeypatch, caplog):
+    calls = calls_of_a_save(engine, monkeypatch)
+    assert calls > 20
+    for left in range(calls):
+        before = checkpoints.newest(engine.run.checkpoints).step
+        caplog.clear()
+        with monkeypatch.context() as patched:
+            FullDisk(patched, engine.run.folder, left)
+            engine._save()
+        assert "No space left on device); training goes on" in caplog.text
+        assert checkpoints.newest(engine.run.checkpoints).step in (before, engine.steps)
+        assert not list(engine.run.checkpoints.glob(".staging*"))
+        engine._save()
+        assert checkpoints.newest(engine.run.checkpoints).step == engine.steps
+        engine._step()
+
+
+def test_three_failures_in_a_row_end_the_training_with_exit_code_3(engine, monkeypatch):
+    FullDisk(monkeypatch, engine.run.folder, 3)
+    engine._save()
+    engine._save()
+    with pytest.raises(TrainingError, match=r"make room in .* and give the same command again") as failed:
+        engine._save()
+    assert failed.value.exit_code == 3
+
+
+def test_a_disk_that_fills_up_during_a_run_costs_no_training(tmp_path, monkeypatch, caplog):
+    run = Run(tmp_path / "run")
+    original = Engine._step
+
+    def step(self):
+        original(self)
+        with monkeypatch.context() as patched:
+            if self.steps == 2:
+                FullDisk(patched, run.folder, 5)
+                self._save()
+
+    monkeypatch.setattr(Engine, "_step", step)
+    train(run.folder, 4)
+    assert "failure 1 of 3" in caplog.text
+    monkeypatch.undo()
+    train(tmp_path / "whole", 4)
+    same(run, Run(tmp_path / "whole"))
+
+
+def test_every_file_that_is_cut_or_flipped_is_found_and_the_checkpoint_before_it_used(tmp_path, caplog):
+    run = Run(tmp_path / "run")
+    train(run.folder, 5)
+    last, draw = checkpoints.newest(run.checkpoints), random.Random(0)
+    for file in sorted(path for path in last.path.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        flips = [draw.randrange(len(content)) for _ in range(40 if file.name == "manifest.json" else 4)]
+        broken = [content[:-1], b"", content + b" ", *(_flip(content, at) for at in flips)]
+        for wrong in broken:
+            caplog.clear()
+            file.write_bytes(wrong)
+            found = checkpoints.newest(run.checkpoints)
+            assert found.step == last.step - 1, (file, wrong == b"")
+            assert f"{last.path.name} is damaged" in caplog.text
+            assert "using the one before it" in caplog.text
+        file.write_bytes(content)
+        assert checkpoints.newest(run.checkpoints).step == last.step
+    (last.path / "networks" / "generator.safetensors").unlink()
+    train(run.folder, 6)
+    train(tmp_path / "whole", 6)
+    same(run, Run(tmp_path / "whole"))
+    assert (run.checkpoints / f"damaged-{last.path.name}").is_dir()
+
+
+def _flip(content, at):
+    changed = bytearray(content)
+    changed[at] ^= 1 << random.Random(at).randrange(8)
+    return bytes(changed)
+
+
+def test_the_last_ones_and_the_best_are_kept(engine):
+    values = [3.0, 1.0, 2.0, 5.0, 4.0, None]
+    for value in values:
+        engine.latest = {} if value is None else {"generator/loss": value}
+        engine.saver.engine.training.__dict__["best"] = "min:generator/loss"
+        engine._save()
+        engine._step()
+    kept = sorted(path.name for path in engine.run.checkpoints.glob("step-*"))
+    assert kept == [checkpoints.name(step) for step in (2, 5, 6)]

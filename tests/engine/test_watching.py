@@ -1,0 +1,122 @@
+"""Watching a run: its page and the trackers."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+import ganzoo
+from ganzoo.engine import report
+from ganzoo.errors import GanzooError
+from tests.support import tiny
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    more = {"training.images": 24, "training.log_every": 4, "training.sample_every": 8, "summary": "a <b> & c"}
+    return ganzoo.train(tiny("gan-mnist", **more), out=tmp_path_factory.mktemp("watch") / "run", device="cpu")
+
+
+class Page(HTMLParser):
+    """What a page refers to, and its scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.scripts, self.tags = [], [], []
+        self._script = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self._script = dict(attrs) if tag == "script" else None
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data):
+        if self._script is not None:
+            self.scripts.append((self._script, data))
+            self._script = None
+
+
+def test_the_page_holds_curves_and_grids_and_needs_nothing_else(run):
+    text = (run.folder / "report.html").read_text()
+    page = Page(text)
+    assert page.links == []
+    assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in text
+    assert "<b>" not in text
+    (data,) = [json.loads(content) for about, content in page.scripts if about.get("id") == "data"]
+    assert data["rows"] == run.metrics()
+    assert [grid["images"] for grid in data["grids"]] == [8, 16, 24]
+    for grid in data["grids"]:
+        assert Image.open(io.BytesIO(base64.b64decode(grid["png"]))).size[0] > 28
+    for finding in run.health()["findings"]:
+        assert finding["paper"] in text
+
+
+def test_values_that_are_no_numbers_and_long_runs_fit(run, monkeypatch):
+    rows = [{"step": i, "images": i, "seconds": 1.0, "a/loss": float("nan" if i % 2 else "inf")} for i in range(5000)]
+    monkeypatch.setattr(type(run), "metrics", lambda self: rows)
+    page = Page(report.render(run))
+    (data,) = [json.loads(content) for about, content in page.scripts if about.get("id") == "data"]
+    assert len(data["rows"]) == report.POINTS
+    assert data["rows"][-1]["images"] == 4999
+    assert {row["a/loss"] for row in data["rows"]} == {None}
+
+
+def test_the_script_is_javascript(run, tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed, so the page's script was not parsed")
+    (script,) = [c for about, c in Page((run.folder / "report.html").read_text()).scripts if not about]
+    (tmp_path / "page.js").write_text(script)
+    subprocess.run([node, "--check", tmp_path / "page.js"], check=True)
+
+
+def test_a_browser_draws_the_page(run, tmp_path):
+    names = "chromium", "chromium-browser", "google-chrome", "chrome"
+    browser = next((found for name in names if (found := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip("chromium is not installed, so the page was not opened")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
+    drawn = subprocess.run(
+        [*command, (run.folder / "report.html").as_uri()], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    assert "after 24 images" in drawn
+    assert re.search(r'<img id="grid"[^>]*src="data:image/png|<img[^>]*data:image/png[^>]*id="grid"', drawn)
+    curves = {name for row in run.metrics() for name in row if "/" in name}
+    assert drawn.count("<polyline") == len(curves)
+
+
+def test_a_tracker_that_is_not_there_is_said_before_anything_begins(tmp_path):
+    with pytest.raises(GanzooError, match="there is no tracker 'paper'; there are tensorboard, wandb, trackio"):
+        ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu", trackers=["paper"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_tensorboard_is_given_every_line(tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed, so it was not tried")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    more = {"training.images": 12, "training.log_every": 4}
+    run = ganzoo.train(tiny("gan-mnist", **more), out=tmp_path / "run", device="cpu", trackers=["tensorboard"])
+    folder = {path.parent for path in run.folder.rglob("events.out.tfevents*")}
+    losses = []
+    for place in folder:
+        events = EventAccumulator(str(place)).Reload()
+        if "generator/loss" in events.Tags()["scalars"]:
+            losses += [(event.step, event.value) for event in events.Scalars("generator/loss")]
+    assert losses == [(row["step"], pytest.approx(row["generator/loss"])) for row in run.metrics()]
+
+
+def test_a_tracker_that_fails_is_left_out(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    monkeypatch.setattr("ganzoo.engine.trackers.Tracker.ganzoo_training_started", lambda self, run: 1 / 0)
+    run = ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu", trackers=["wandb"])
+    assert caplog.text.count("tracker 'wandb' failed in ganzoo_training_started and is left out") == 1
+    assert run.newest_export().is_dir()
