@@ -38,16 +38,24 @@ class _Sums:
 
 
 def _sums(x: Tensor, y: Tensor, chunk: int) -> _Sums:
-    rows, columns, squares, diagonal = [], torch.zeros(len(y), dtype=torch.float64), 0.0, []
+    same, width = x is y, x.shape[1]
     y = y.double()
+    rows, columns = (torch.zeros(len(part), dtype=torch.float64) for part in (x, y))
+    squares, diagonal, one = 0.0, [], torch.ones((), dtype=torch.float64)
     for start in range(0, len(x), chunk):
         part = x[start : start + chunk].double()
-        kernel = torch.addmm(torch.ones((), dtype=torch.float64), part, y.T, alpha=1 / x.shape[1]) ** 3
-        rows.append(kernel.sum(1))
-        columns += kernel.sum(0)
-        squares += float(kernel.square().sum())
-        diagonal.append((part.square().sum(1) / x.shape[1] + 1) ** 3)
-    return _Sums(torch.cat(rows), columns, torch.cat(diagonal), squares)
+        stop = start + len(part)
+        first = start if same else 0  # a set against itself is symmetric: what lies below the diagonal is known
+        kernel = torch.addmm(one, part, y[first:].T, alpha=1 / width).pow_(3)
+        rows[start:stop] += kernel.sum(1)
+        columns[first:] += kernel.sum(0)
+        if same:
+            rows[stop:] += kernel[:, len(part) :].sum(0)
+            columns[start:stop] += kernel[:, len(part) :].sum(1)
+        diagonal.append((part.square().sum(1) / width + 1) ** 3)
+        squared = kernel.square_()
+        squares += float(squared.sum()) + (float(squared[:, len(part) :].sum()) if same else 0.0)
+    return _Sums(rows, columns, torch.cat(diagonal), squares)
 
 
 def _residue(sums: _Sums, m: int, n: int) -> float:

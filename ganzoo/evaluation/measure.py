@@ -177,8 +177,9 @@ def _protocol(name: str, metric: Metric, evidence: Evidence, result: Result, see
     prepared = network.preparation(*samples.pictures.shape) if network else {}
     for name_of, done in samples.pictures.treatment.items():
         prepared[name_of] = f"{done}, then {prepared[name_of]}" if name_of in prepared else done
-    views = [getattr(evidence, need) for need in ("reference", "sources", "training") if need in metric.needs]
+    views = [getattr(evidence, need) for need in ("reference", "sources") if need in metric.needs]
     against = views[0].pictures if views else None
+    learned = evidence.training.pictures if "training" in metric.needs else None
     return Protocol(
         metric=name,
         settings=metric.config.record(),
@@ -187,6 +188,8 @@ def _protocol(name: str, metric: Metric, evidence: Evidence, result: Result, see
         reference=against.name if against else "none",
         reference_sha256=against.sha256 if against else "",
         reference_count=against.count if against else 0,
+        training=learned.name if learned else "none",
+        training_sha256=learned.sha256 if learned else "",
         count=result.count or samples.count,
         seeds=tuple(seeds),
         libraries=libraries(),

@@ -13,7 +13,7 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, flo
 
     A ball reaches from an example of (N, width) features to its k-th nearest neighbour in the same set.
     """
-    real_radii, fake_radii = radii(real, k), radii(fake, k)
+    real_radii, fake_radii = _squared_radii(real, k), _squared_radii(fake, k)
     inside_real, inside_fake = 0, torch.zeros(len(real), dtype=torch.bool)
     for start, distances in _distances(fake, real):
         inside_real += int((distances <= real_radii).any(1).sum())
@@ -26,7 +26,7 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
 
     With as many fakes as reals of the same distribution, density is 1 and coverage 1 - 2^-k.
     """
-    real_radii = radii(real, k)
+    real_radii = _squared_radii(real, k)
     inside, covered = 0, torch.zeros(len(real), dtype=torch.bool)
     for _, distances in _distances(fake, real):
         within = distances < real_radii
@@ -37,6 +37,10 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
 
 def radii(points: Tensor, k: int) -> Tensor:
     """Distance from each of (N, width) points to its k-th nearest other point."""
+    return _squared_radii(points, k).sqrt()
+
+
+def _squared_radii(points: Tensor, k: int) -> Tensor:
     found: list[Tensor] = []
     for start, distances in _distances(points, points):
         distances.diagonal(start).fill_(torch.inf)  # a point is no neighbour of its own
@@ -53,11 +57,11 @@ def nearest(queries: Tensor, points: Tensor, itself: bool = False) -> tuple[Tens
         least = distances.min(1)
         found.append(least.values)
         rows.append(least.indices)
-    return torch.cat(found), torch.cat(rows)
+    return torch.cat(found).sqrt(), torch.cat(rows)
 
 
 def _distances(queries: Tensor, points: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Euclidean distances of at most CHUNK queries from row `start` on; float64, as near ones cancel in float32."""
+    """Squared distances of at most CHUNK queries from row `start` on; float64, as near ones cancel in float32."""
     points = points.double()
     centre = points.mean(0)
     points = points - centre
@@ -65,4 +69,4 @@ def _distances(queries: Tensor, points: Tensor) -> Iterator[tuple[int, Tensor]]:
     for start in range(0, len(queries), CHUNK):
         own = queries[start : start + CHUNK].double() - centre
         squared = torch.addmm(squares, own, points.T, alpha=-2).add_(own.square().sum(1, keepdim=True))
-        yield start, squared.clamp_(min=0).sqrt_()
+        yield start, squared.clamp_(min=0)

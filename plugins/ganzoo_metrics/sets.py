@@ -153,7 +153,7 @@ class ClassCoverage(Coverage):
     needs = ("features", "reference", "labels")
 
     def measure(self, evidence):
-        per_class, k = {}, self.config.k
+        per_class, k, used = {}, self.config.k, 0
         for i, name in enumerate(evidence.label_names):
             real, fake = evidence.reference.of_class(i), evidence.samples.of_class(i)
             if min(len(real), len(fake)) <= k:
@@ -162,4 +162,5 @@ class ClassCoverage(Coverage):
                     f"reference and {len(fake)} samples"
                 )
             per_class[name] = density_coverage(real, fake[: len(real)], k)[1]
-        return Result(math.fsum(per_class.values()) / len(per_class), per_class)
+            used += min(len(real), len(fake))
+        return Result(math.fsum(per_class.values()) / len(per_class), per_class, count=used)

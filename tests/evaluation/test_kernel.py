@@ -17,6 +17,11 @@ def test_chunks_give_the_sums_over_all_pairs():
     assert kernel_distance(x, y, chunk=7).value == pytest.approx(float(xx + yy - 2 * k(x, y).mean()), rel=1e-12)
 
 
+def test_the_error_does_not_depend_on_the_chunks():
+    x, y = normal(50, 8), normal(40, 8, seed=1)
+    assert kernel_distance(x, y, chunk=7).error == pytest.approx(kernel_distance(x, y, chunk=100).error, rel=1e-10)
+
+
 def test_halves_of_one_set_differ_by_no_more_than_the_error():
     scores = []
     for seed in range(40):
