@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint prove bench clean
+.PHONY: demo test lint prove bench cards clean
 
 demo: .venv/installed
 	$(BIN)/ganzoo demo --out runs/demo
 
 test: .venv/test
-	$(BIN)/python -m pytest -m "not prove"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not prove" -n 2
 
 lint: .venv/lint
 	$(BIN)/ruff format --check .
@@ -21,6 +21,11 @@ prove: .venv/test
 
 bench: .venv/test
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.scaling
+
+# measures every shipped model and writes its numbers into its card
+cards: .venv/installed
+	$(BIN)/python -m ganzoo.evaluation.cards
 
 .venv/installed: pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv .venv
