@@ -1,6 +1,7 @@
 """Find the installed plugins, and keep a broken one from hurting the others."""
 
 import os
+import time
 import warnings
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -27,6 +28,7 @@ class Plugin:
     error: str | None = None
     provides: dict[str, list[str]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def path(self) -> str:
@@ -77,6 +79,7 @@ def _plugin(point: EntryPoint) -> Plugin:
 def _load(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
     plugin = _plugin(point)
     module = None
+    began = time.perf_counter()
     try:
         module = point.load()
         manager.register(module, name=point.name)
@@ -88,4 +91,6 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
         if module is not None and manager.is_registered(module):
             manager.unregister(module)  # pluggy leaves a failed plugin half registered
         plugin.fail(f"{type(error).__name__}: {error}", error)
+    finally:
+        plugin.seconds = time.perf_counter() - began
     return plugin

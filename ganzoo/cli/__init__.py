@@ -58,7 +58,7 @@ class _Log(logging.Handler):
 
 def main() -> None:
     """Run the command line. Exit codes: 0; 1 some inputs failed; 2 bad input; 3 it ran and failed; 128 + a signal."""
-    from ganzoo.cli import demo, evaluate, hub, lists, sample, train  # noqa: F401  (they register their commands)
+    from ganzoo.cli import demo, evaluate, hub, kit, lists, sample, train  # noqa: F401  (they register their commands)
 
     try:
         app()
@@ -67,6 +67,8 @@ def main() -> None:
             raise
         if not error.elsewhere and (is_main() or error.elsewhere is None):
             say("red", "error", error)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            os._exit(error.exit_code)  # an orderly end would wait for processes that may be gone
         sys.exit(error.exit_code)
 
 

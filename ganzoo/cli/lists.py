@@ -1,6 +1,8 @@
 """What there is: `models`, `plugins`, `info`."""
 
 import json
+import re
+import typing
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -44,7 +46,7 @@ def plugins(as_json: Json = False) -> None:
 
     found = registry().plugins
     if as_json:
-        keep = ("name", "distribution", "version", "licence", "path", "provides", "refused", "error")
+        keep = ("name", "distribution", "version", "licence", "path", "provides", "refused", "error", "seconds")
         console.print_json(json.dumps([{key: getattr(plugin, key) for key in keep} for plugin in found]))
         return
     table = Table(box=None, pad_edge=False)
@@ -96,18 +98,35 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
     if kind == "model":
         return about | {"config": from_json((target / "config.json").read_text())}
     about["description"] = " ".join((target.__doc__ or "").split())
+    about["paper"] = _papers(about["description"])
     about["settings"] = [
         {
             "name": field,
             "type": str(getattr(info.annotation, "__name__", None) or info.annotation),
             "default": None if info.is_required() else info.get_default(call_default_factory=True),
             "needed": info.is_required(),
-            "bounds": ", ".join(str(bound) for bound in info.metadata),
+            "bounds": _bounds(info),
             "description": info.description or "",
         }
         for field, info in target.Config.model_fields.items()
     ]
     return about | {"recipes": [r for r in registry().names("recipe") if _names(r).get(kind) == name]}
+
+
+def _papers(description: str) -> str:
+    """What the docstring cites: each pair of brackets with a year in it."""
+    return "; ".join(re.findall(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)", description))
+
+
+def _bounds(field: Any) -> str:
+    """The values that a setting may have, in words."""
+    if typing.get_origin(field.annotation) is typing.Literal:
+        return " | ".join(repr(value) for value in typing.get_args(field.annotation))
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "max_length": "length <=", "min_length": "length >="}
+    found = [
+        (sign, getattr(mark, name)) for name, sign in signs.items() for mark in field.metadata if hasattr(mark, name)
+    ]
+    return ", ".join(f"{sign} {value:,}" for sign, value in found)
 
 
 def _names(name: str) -> dict[str, str]:
@@ -127,6 +146,8 @@ def _show(part: dict[str, Any]) -> None:
     console.print(f"[bold]{escape(part['name'])}[/] {origin}", highlight=False)
     if part.get("description"):
         console.print(part["description"], highlight=False, markup=False)
+    if part.get("paper"):
+        console.print(f"paper: {part['paper']}", highlight=False, markup=False)
     if "settings" in part:
         table = Table(box=None, pad_edge=False)
         for heading in ("setting", "type", "default", "bounds", "meaning"):

@@ -24,7 +24,7 @@ class ImageFolder(ResidentDataset):
     """
 
     class Config(Settings):
-        path: str = Field(min_length=1, description="the folder; a subfolder per class, or images directly")
+        path: str = Field(min_length=1, max_length=4096, description="a subfolder per class, or images directly")
         size: int = Field(ge=4, le=4096, description="side of the squares in pixels")
         channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour")
         licence: str = Field("unknown", max_length=500, description="licence of the images, for the model's card")

@@ -90,7 +90,9 @@ class DINOv2(Timm):
     class Config(Settings):
         size: int = Field(224, ge=14, le=1022, multiple_of=14, description="side to which pictures are resized")
         url: str = Field(
-            "https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth", max_length=1000
+            "https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth",
+            max_length=1000,
+            description="https address of the weights",
         )
 
     def __init__(self, config=None):
@@ -114,6 +116,7 @@ class InceptionV3(Features):
         url: str = Field(
             "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
             max_length=1000,
+            description="https address of the weights",
         )
         sha256: str = Field("6726825d", pattern="^[0-9a-f]{8,64}$", description="hash of the weights, or its beginning")
 

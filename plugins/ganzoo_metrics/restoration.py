@@ -117,7 +117,7 @@ class LPIPS(Paired):
 
     class Config(Settings):
         border: int = Field(0, ge=0, le=256, description="pixels left out at each side")
-        channel: Literal["RGB"] = "RGB"
+        channel: Literal["RGB"] = Field("RGB", description="all channels; the network knows no other")
 
     def __init__(self, config=None):
         super().__init__(config)

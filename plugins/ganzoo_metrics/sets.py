@@ -22,7 +22,9 @@ class FrechetDistance(Metric):
     higher_is_better, ideal = False, 0.0
 
     class Config(Settings):
-        group: int | None = Field(None, ge=2, description="pictures in a group; as many as the reference by default")
+        group: int | None = Field(
+            None, ge=2, le=1_000_000_000, description="pictures in a group; as many as the reference by default"
+        )
 
     def measure(self, evidence):
         samples, reference = evidence.samples, evidence.reference

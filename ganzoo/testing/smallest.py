@@ -1,0 +1,60 @@
+"""The cheapest settings that a `Config` allows, so that every check is quick."""
+
+import types
+import typing
+from typing import Any
+
+import annotated_types
+from pydantic.fields import FieldInfo
+
+from ganzoo.settings import Settings
+
+LEAST = ("width", "depth", "latent_size", "embedding", "blocks", "critic_steps")
+LIKED = {"size": 16, "channels": 3, "classes": 3, "scale": 2}  # settings that a recipe takes from its data
+
+
+def smallest(config: type[Settings], **given: Any) -> Any:
+    """An instance: the least width, depth and latent, what is needed filled in, all else as by default."""
+    settings = {}
+    for name, field in config.model_fields.items():
+        if name in given:
+            settings[name] = given[name]
+        elif name in LEAST or field.is_required():
+            value = _value(name, field)
+            if value is not None:
+                settings[name] = value
+    return config.read(settings)
+
+
+def _value(name: str, field: FieldInfo) -> Any:
+    values = [v for kind in kinds(field.annotation) for v in typing.get_args(kind)]
+    low, high = bounds(field)
+    if values and typing.get_origin(field.annotation) is typing.Literal:
+        liked = [value for value in values if value == LIKED.get(name)]
+        return (liked or values)[0]
+    if int not in kinds(field.annotation):
+        return None
+    wanted = LIKED.get(name, 1 if name in LEAST else low if low is not None else 1)
+    return int(min(max(wanted, low if low is not None else wanted), high if high is not None else wanted))
+
+
+def kinds(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of a type, without None."""
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return tuple(k for k in (typing.get_args(annotation) if union else (annotation,)) if k is not type(None))
+
+
+def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    """The least and the greatest value of a number, None where it has no bound."""
+    low: Any = None
+    high: Any = None
+    for mark in field.metadata:
+        if isinstance(mark, annotated_types.Ge):
+            low = mark.ge
+        elif isinstance(mark, annotated_types.Gt):
+            low = mark.gt
+        elif isinstance(mark, annotated_types.Le):
+            high = mark.le
+        elif isinstance(mark, annotated_types.Lt):
+            high = mark.lt
+    return low, high

@@ -1,0 +1,306 @@
+"""The contract of a strategy, tried with the engine's own executor on tiny networks."""
+
+import copy
+import pickle
+import random
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ganzoo.errors import PluginError
+from ganzoo.strategy import Strategy, Update
+from ganzoo.testing.bench import BATCH, CLASSES, Bench, Paired, SameNoise, walk, weights
+from ganzoo.testing.contract import Fault, NotRun, Subject, check, need
+
+STEPS = 4
+
+
+def updates_of(yielded: Update | tuple[Update, ...]) -> tuple[Update, ...]:
+    return (yielded,) if isinstance(yielded, Update) else tuple(yielded)
+
+
+@check("strategy")
+def steps(subject: Subject) -> None:
+    """Some steps run: scalar losses that reach the networks they name, no stale graph, no assignment to self."""
+    for conditional in (False, True):
+        bench = Bench(subject, conditional=conditional)
+        try:
+            done = walk(bench.stepper(bench.strategy(), bench.networks), STEPS)
+        except (PluginError, AttributeError) as error:
+            raise Fault(f"{subject}: {error}") from error
+        need(all(step.drawn for step in done), subject, "draws no batch; take one by next(batches)")
+        finite = all(bool(torch.isfinite(total)) for step in done for _, total in step.updates)
+        need(finite, subject, "gives a loss or gradient that isn't finite on tame data; look for a root or log at 0")
+
+
+@check("strategy")
+def trains_all(subject: Subject) -> None:
+    """Each of its networks is updated, within 64 steps at the latest."""
+    bench = Bench(subject)
+    stepper, moved = bench.stepper(bench.strategy(), bench.networks), set[str]()
+    for number in range(64):
+        (step,) = walk(stepper, 1, number, number * BATCH)
+        moved |= {name for names, _ in step.updates for part in names.split(" and ") for name in part.split("+")}
+        if moved == set(bench.kind.networks):
+            return
+    idle = sorted(set(bench.kind.networks) - moved)
+    raise Fault(f"{subject} never updates {', '.join(idle)}; yield an Update of it, or leave it out of networks")
+
+
+@check("strategy")
+def named_networks_only(subject: Subject) -> None:
+    """Gradients are the engine's affair: no .grad is filled, no requires_grad toggled, no batch changed in place."""
+    bench = Bench(subject)
+    nets, batches = SimpleNamespace(**bench.networks), []
+
+    def kept() -> Iterator[tuple[Tensor, ...]]:
+        for batch in bench.batches():
+            batches.append((batch, [t.clone() for t in batch]))
+            yield batch
+
+    parameters = [p for net in bench.networks.values() for p in net.parameters()]
+    for _ in bench.strategy().step(nets, kept()):
+        clean = all(p.grad is None for p in parameters)
+        need(clean, subject, "calls backward() itself; yield Update(network, loss), and the engine takes the gradients")
+        need(
+            all(p.requires_grad for p in parameters), subject, "toggles requires_grad; name the networks in the Update"
+        )
+    for batch, before in batches:
+        same = all(torch.equal(a, b) for a, b in zip(batch, before, strict=True))
+        need(same, subject, "changes a batch in place; use operations without a trailing underscore")
+
+
+@check("strategy")
+def state_in_after_step(subject: Subject) -> None:
+    """`step` changes nothing of self, not even in place: with accumulation several run over one strategy."""
+    bench = Bench(subject)
+    strategy, nets = bench.strategy(), SimpleNamespace(**bench.networks)
+    before = _inside(strategy)
+    for _ in strategy.step(nets, bench.batches()):
+        after = _inside(strategy)
+        changed = [name for name in {**before, **after} if not _equal(before.get(name), after.get(name))]
+        need(
+            not changed,
+            subject,
+            f"changes self.{', self.'.join(changed)} in step; use a local variable, or after_step(self, means)",
+        )
+
+
+def _inside(strategy: Strategy) -> dict[str, Any]:
+    plain = {k: v for k, v in vars(strategy).items() if isinstance(v, int | float | str | list | dict | set | tuple)}
+    plain = {k: copy.deepcopy(v) for k, v in plain.items() if not k.startswith("_")}
+    tensors = {k: v for k, v in vars(strategy).items() if isinstance(v, Tensor)}
+    return plain | {k: v.clone() for k, v in {**tensors, **strategy.state_dict()}.items()}
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.equal(a, b)
+    try:
+        return bool(a == b)
+    except RuntimeError:  # lists of tensors
+        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+class _NoSync(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default:
+            raise Fault(
+                "reads a tensor's value in step (.item(), float(), if tensor), which waits for the device and lets "
+                "processes part ways; keep it a tensor, or decide in after_step"
+            )
+        return func(*args, **(kwargs or {}))
+
+
+@check("strategy")
+def no_values_in_step(subject: Subject) -> None:
+    """`step` never asks for a tensor's value on the host."""
+    bench = Bench(subject)
+    try:
+        with _NoSync():  # type: ignore[no-untyped-call]
+            for _ in bench.strategy().step(SimpleNamespace(**bench.networks), bench.batches()):
+                pass
+    except Fault as fault:
+        raise Fault(f"{subject} {fault}") from None
+
+
+@check("strategy")
+def direction(subject: Subject) -> None:
+    """Training the discriminator alone parts real from fake; training the generator alone raises the score of fakes."""
+    bench = Bench(subject)
+    if set(bench.kind.networks) != {"generator", "discriminator"} or not bench.kind.needs_loss:
+        raise NotRun("it isn't an adversarial pair")
+    for name, other in (("discriminator", "generator"), ("generator", "discriminator")):
+        nets = bench.copies()
+        before = _scores(nets)
+        walk(bench.stepper(bench.strategy(), nets, rates={other: 1e-12, name: 0.02}), 8, stay=True)
+        after = _scores(nets)
+        if name == "discriminator":
+            need(
+                after[0] > before[0],
+                subject,
+                "trains its discriminator to score fakes above reals; turn the loss's sign",
+            )
+        else:
+            need(
+                after[1] > before[1],
+                subject,
+                "trains its generator to lower its score; give self.loss.generator(D(fake))",
+            )
+
+
+def _scores(nets: dict[str, Any]) -> tuple[float, float]:
+    """Mean score of reals less that of fakes, and that of fakes."""
+    G, D = nets["generator"], nets["discriminator"]
+    latents = torch.randn(256, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    real = torch.sin(
+        torch.arange(BATCH, dtype=torch.float64)[:, None] * 0.7 + torch.linspace(0, 9, 192, dtype=torch.float64)
+    )
+    with torch.no_grad():
+        fake = D(G(latents)).mean().item()
+        return D(real.view(-1, 3, 8, 8)).mean().item() - fake, fake
+
+
+@check("strategy")
+def overfits(subject: Subject) -> None:
+    """On the same batches and noise, each network's own updates bring its own loss down within two steps."""
+    bench = Bench(subject)
+    for name in bench.kind.networks:
+        nets = bench.copies()
+        rates = dict.fromkeys(bench.kind.networks, 1e-12) | {name: 1e-3}
+        done = walk(bench.stepper(bench.strategy(), nets, rates=rates), 3, stay=True)
+        losses = [torch.stack(step.metrics[f"{name}/loss"]).mean() for step in done if f"{name}/loss" in step.metrics]
+        if len(losses) > 1:
+            fell = losses[-1] <= losses[0]
+            need(
+                fell, subject, f"has a loss of {name!r} that its own gradient doesn't lower; is a part of it detached?"
+            )
+
+
+@check("strategy")
+def label_sensitivity(subject: Subject) -> None:
+    """The batch's condition reaches the networks: other labels give other gradients."""
+    moved = []
+    for shift in range(2):
+        bench = Bench(subject, conditional=True)
+        bench.labels = (torch.arange(BATCH) + shift) % CLASSES
+        walk(bench.stepper(bench.strategy(), bench.networks), 1)
+        moved.append(weights(bench.networks))
+    for name in Bench(subject).kind.networks:
+        keys = [key for key in moved[0] if key.startswith(name)]
+        differs = any(not torch.equal(moved[0][key], moved[1][key]) for key in keys)
+        need(differs, subject, f"trains {name!r} alike whatever the labels; pass *condition of the batch to every call")
+
+
+@check("strategy")
+def determinism(subject: Subject) -> None:
+    """The seed fixes the step: no other source of random numbers, and no clock."""
+    moved, states = [], pickle.dumps((random.getstate(), np.random.get_state()))  # noqa: NPY002
+    for _ in range(2):
+        bench = Bench(subject)
+        walk(bench.stepper(bench.strategy(), bench.networks), STEPS)
+        moved.append(weights(bench.networks))
+    quiet = states == pickle.dumps((random.getstate(), np.random.get_state()))  # noqa: NPY002
+    need(quiet, subject, "draws from random or numpy, whose state no checkpoint holds; draw from torch")
+    same = all(torch.equal(a, b) for a, b in zip(moved[0].values(), moved[1].values(), strict=True))
+    need(same, subject, "gives other weights under the same seed; draw from torch's own generator and read no clock")
+    other = Bench(subject)
+    walk(other.stepper(other.strategy(), other.networks, seed=1), STEPS)
+
+
+@check("strategy")
+def exact_resume(subject: Subject) -> None:
+    """Stopped and resumed from what a checkpoint holds, it goes on bit for bit."""
+    whole = Bench(subject)
+    walk(whole.stepper(whole.strategy(), whole.networks, optimizer="adam"), 2 * STEPS)
+    first = Bench(subject)
+    stepper = first.stepper(first.strategy(), first.networks, optimizer="adam")
+    done = walk(stepper, STEPS)
+    then = Bench(subject)
+    again = then.stepper(then.strategy(), then.networks, optimizer="adam")
+    for name, network in then.networks.items():
+        network.load_state_dict(first.networks[name].state_dict())
+        again.optimizers[name].load_state_dict(copy.deepcopy(stepper.optimizers[name].state_dict()))
+    again.strategy.load_state_dict(stepper.strategy.state_dict())
+    walk(again, STEPS, STEPS, sum(step.drawn for step in done))
+    pairs = zip(weights(whole.networks).values(), weights(then.networks).values(), strict=True)
+    same = all(torch.equal(a, b) for a, b in pairs)
+    need(same, subject, "goes on otherwise after a checkpoint; hold its state in buffers (self.register_buffer)")
+
+
+@check("strategy")
+def shards_equal(subject: Subject) -> None:
+    """Four micro-batches reach the weights of the whole batch, and yield the same updates whatever they hold."""
+    whole, parts = Bench(subject), Bench(subject)
+    try:
+        with SameNoise():
+            walk(whole.stepper(whole.strategy(), whole.networks), STEPS)
+            walk(parts.stepper(parts.strategy(), parts.networks, accumulate=4), STEPS)
+    except PluginError as error:
+        raise Fault(f"{subject}: {error}") from error
+    if not whole.kind.per_sample:
+        raise NotRun("it says per_sample = False")
+    pairs = zip(weights(whole.networks).values(), weights(parts.networks).values(), strict=True)
+    same = all(torch.allclose(a, b, rtol=0, atol=1e-9) for a, b in pairs)
+    need(
+        same, subject, "gives other weights in four micro-batches; take means over examples, or say per_sample = False"
+    )
+
+
+@check("strategy")
+def bf16(subject: Subject) -> None:
+    """Two steps in bf16 are finite, and weights stay float32."""
+    bench = Bench(subject, dtype=torch.float32)
+    done = walk(bench.stepper(bench.strategy(), bench.networks, precision="bf16"), 2)
+    finite = all(bool(torch.isfinite(total)) for step in done for _, total in step.updates)
+    need(finite, subject, "isn't finite in bf16; widen with .float() before squares, roots and sums")
+
+
+@check("strategy")
+def takes_a_relativistic_loss(subject: Subject) -> None:
+    """A loss that compares real with fake gets the real logits in the generator's turn."""
+    bench = Bench(subject)
+    if not bench.kind.needs_loss:
+        raise NotRun("it takes no loss")
+    try:
+        walk(bench.stepper(bench.strategy(Paired()), bench.networks), 1)
+    except TypeError as error:
+        raise Fault(f"{subject}: {error}") from None
+
+
+@check("strategy")
+def interpolates_per_example(subject: Subject) -> None:
+    """A point between a real and a fake image has one share per example, not one per pixel."""
+    bench = Bench(subject)
+    if "discriminator" not in bench.networks or "generator" not in bench.networks:
+        raise NotRun("it isn't an adversarial pair")
+    real: list[Tensor] = []
+    fake: list[Tensor] = []
+    seen: list[Tensor] = []
+    bench.networks["generator"].register_forward_hook(lambda _, __, made: fake.append(made.detach()))
+    bench.networks["discriminator"].register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+
+    def kept() -> Iterator[tuple[Tensor, ...]]:
+        for batch in bench.batches():
+            real.append(batch[0])
+            yield batch
+
+    for _ in bench.strategy().step(SimpleNamespace(**bench.networks), kept()):
+        pass
+    for x in seen:
+        for r in real:
+            for f in fake:
+                if x.shape == r.shape == f.shape and _between(x, r, f):
+                    share = ((x - f) / (r - f)).flatten(1)
+                    one = bool(((share - share.mean(1, keepdim=True)).abs() < 1e-6).all())
+                    need(one, subject, "mixes real and fake with a share per pixel; use ganzoo.penalties.interpolate")
+
+
+def _between(x: Tensor, a: Tensor, b: Tensor) -> bool:
+    inside = (x >= torch.minimum(a, b) - 1e-12) & (x <= torch.maximum(a, b) + 1e-12)
+    return bool(inside.all()) and not torch.equal(x, a) and not torch.equal(x, b)

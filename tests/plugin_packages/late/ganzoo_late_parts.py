@@ -1,0 +1,3 @@
+"""What fails on first use."""
+
+raise OSError("libwave.so.3 is missing")

@@ -1,0 +1,87 @@
+"""The contract kit: ganzoo's own parts pass it, and each broken part is caught by the check that should catch it."""
+
+import pytest
+import torch
+from PIL import Image
+
+from ganzoo.errors import PluginError, UnknownNameError
+from ganzoo.portable import missing_for_onnx
+from ganzoo.registry import registry
+from ganzoo.testing import Fault, NotRun, check_plugin, checks_of, closed_form
+from tests.support import distribution
+from tests.testing import broken
+
+OURS = sorted({plugin.name for plugin in registry().plugins if plugin.first_party})
+FOLDER = "dataset:image-folder"
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory):
+    """Settings of the parts that can't be made without."""
+    place = tmp_path_factory.mktemp("images")
+    for name in ("cat", "dog"):
+        (place / name).mkdir()
+        for i in range(6):
+            Image.new("RGB", (16, 16), (40 * i, 90, 20)).save(place / name / f"{i}.png")
+    return {FOLDER: {"path": str(place), "size": 16}}
+
+
+@pytest.mark.parametrize("one", [check for plugin in OURS for check in checks_of(plugin)], ids=str)
+def test_every_part_of_ours_passes(one, settings):
+    subject = one.subject
+    chosen = settings.get(f"{subject.kind}:{subject.name}", {})
+    try:
+        type(one)(type(subject)(subject.kind, subject.name, subject.plugin, chosen), one.rule)()
+    except NotRun as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory):
+    """What the kit says of a whole plugin of broken parts, installed for this module: part -> check -> sentence."""
+    place = tmp_path_factory.mktemp("broken")
+    distribution(place, "ganzoo-broken", "tests.testing.broken")
+    state = torch.get_rng_state()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(place)
+        registry.cache_clear()
+        with pytest.raises(PluginError, match="plugin 'broken' breaks the contract:") as caught:
+            check_plugin("broken")
+    registry.cache_clear()
+    assert torch.equal(state, torch.get_rng_state())  # checking draws nothing from the caller's numbers
+    found = {}
+    for line in str(caught.value).splitlines()[1:]:
+        _, part, rule, words = line.strip().split(":", 3)
+        found.setdefault(part, {})[rule] = words
+    return found
+
+
+@pytest.mark.parametrize("part", broken.CAUGHT)
+def test_a_broken_part_is_caught_by_the_check_that_should_catch_it(part, faults):
+    wanted, also = broken.CAUGHT[part]
+    if missing_for_onnx():
+        wanted = wanted - {"onnx"}
+    assert set(faults[part]) - also == wanted
+    assert all(repr(part) in words for words in faults[part].values())
+
+
+def test_what_the_broken_parts_are_made_of_is_sound(faults):
+    assert faults.keys() == broken.CAUGHT.keys()  # and so Good, Fine, Plain, Colours and the plugin itself have none
+
+
+def test_what_could_not_run_is_said_with_its_reason():
+    skipped = check_plugin("data")
+    assert skipped
+    assert all(line.startswith(FOLDER) and "path: this setting is needed" in line for line in skipped)
+
+
+def test_an_unknown_plugin_is_named_with_those_that_exist():
+    with pytest.raises(UnknownNameError, match=r"no plugin 'nothing' .*; there are: .*vanilla"):
+        check_plugin("nothing")
+
+
+def test_closed_form():
+    loss = broken.Good()
+    closed_form(loss, [0.0], [0.0], discriminator=2 * 0.6931471805599453, generator=0.6931471805599453)
+    with pytest.raises(Fault, match=r"Good.generator gives 0.69.* by your formula 1"):
+        closed_form(loss, [0.0], [0.0], discriminator=2 * 0.6931471805599453, generator=1.0)
