@@ -177,6 +177,7 @@ def launch(out, images):
     return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.prove
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 def test_a_killed_rank_under_torchrun_goes_on_from_its_last_checkpoint(tmp_path):
     run = Run(tmp_path / "run")
