@@ -37,7 +37,7 @@ cards: .venv/installed
 	touch $@
 
 .venv/lint: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[lint]'
+	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[test,lint]'
 	touch $@
 
 clean:
