@@ -108,7 +108,7 @@ def _print(report: Any, as_json: bool) -> None:
         errors.print(f"note: {note}", highlight=False)
     table = Table(box=None, pad_edge=False)
     for heading in ("measured", "value", "per class, worst first", "details"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading in ("measured", "value"))
     for measurement in report.measurements.values():
         worst = sorted(
             measurement.per_class.items(), key=lambda item: item[1], reverse=not measurement.higher_is_better
