@@ -27,17 +27,17 @@ bench: .venv/test
 cards: .venv/installed
 	$(BIN)/python -m ganzoo.evaluation.cards
 
-.venv/installed: pyproject.toml constraints-cpu.txt
+.venv/installed: pyproject.toml plugins/ganzoo_collections/pyproject.toml constraints-cpu.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable . --editable plugins/ganzoo_collections
 	touch $@
 
 .venv/test: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[test]' --editable plugins/ganzoo_collections
 	touch $@
 
 .venv/lint: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --constraint constraints-cpu.txt --editable '.[test,lint]' --editable plugins/ganzoo_collections
 	touch $@
 
 clean:

@@ -1,0 +1,8 @@
+"""Data sets that are too large for ganzoo itself."""
+
+from ganzoo import hookimpl
+
+
+@hookimpl
+def ganzoo_datasets():
+    return {"emoji": "ganzoo_collections.emoji:Emoji", "glyphs": "ganzoo_collections.glyphs:Glyphs"}
