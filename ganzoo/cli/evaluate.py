@@ -135,7 +135,9 @@ def _gate(name: str, report: Any) -> None:
     from ganzoo import api
     from ganzoo.evaluation import gates
 
-    verdict = gates.judge(gates.family(api.load(name)), report)
+    verdict = gates.verdict_on(api.load(name), report)
     console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
     for check in [*verdict.checks, *verdict.bars]:
         console.print(f"  {'[green]ok[/]    ' if check.passed else '[red]missed[/]'} {check}", highlight=False)
+    for note in verdict.notes:
+        console.print(f"  note: {note}", highlight=False)
