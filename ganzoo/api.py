@@ -81,13 +81,13 @@ def recipe(source: str | Path | Mapping[str, Any]) -> Recipe:
 def build(name: str, *, network: str | None = None, **settings: Any) -> "nn.Module":
     """An untrained network of an architecture: `build("dcgan", size=64, channels=3)` gives its published one."""
     from ganzoo.recipes import Part
-    from ganzoo.resolve import architecture_of
+    from ganzoo.resolve import architecture_of, built
 
     architecture = architecture_of(Part.model_validate({"name": name, **settings}))
     network = network or architecture.published[0]
     if network not in architecture.networks:
         raise GanzooError(f"architecture {name!r} builds no {network!r}; it builds {', '.join(architecture.networks)}")
-    return architecture.build(network)
+    return built(name, architecture, network)
 
 
 def train(
