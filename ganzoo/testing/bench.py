@@ -82,8 +82,15 @@ class Paired(Loss):
 class Bench:
     """A strategy with tiny networks and endless data; the same every time it is made."""
 
-    def __init__(self, subject: Subject, *, conditional: bool = False, dtype: torch.dtype = torch.float64):
-        kind: type[Strategy] = subject.target
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        conditional: bool = False,
+        dtype: torch.dtype = torch.float64,
+        kind: type[Strategy] | None = None,
+    ):
+        kind = kind or subject.target
         if not set(kind.networks) <= {"generator", "discriminator"} or kind.inputs != ("image",):
             raise NotRun(
                 f"the kit has a generator and a discriminator of images, and it trains {', '.join(kind.networks)} on "
