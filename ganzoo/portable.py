@@ -41,6 +41,10 @@ def export(model: Model, path: Path, format: str) -> float:
         raise GanzooError(f"there is no format {format!r}; there are: {', '.join(FORMATS)}")
     if model.task != "generate":
         raise GanzooError(f"model {model.name!r} transforms images, and only models that generate can be exported yet")
+    if not getattr(model.network, "portable", True):
+        raise GanzooError(
+            f"model {model.name!r} makes its images in a loop that no such file can hold; use ganzoo itself"
+        )
     model = model.to("cpu", torch.float32)
     sampler = Sampler(model.network, model.image_range).eval()
     latents = model.latents(0, 0, 7)

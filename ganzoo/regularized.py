@@ -76,7 +76,9 @@ def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, 
         for update, D, pair in pairs:
             for name, regularizer in terms.items():
                 if regularizer.every == 1:
-                    update.metrics[name] = _add(update, regularizer.term(D, pair))
+                    term = regularizer.term(D, pair) * _share(update, pairs)
+                    update.loss = update.loss + term
+                    update.metrics[name] = update.metrics.get(name, 0) + term.detach()
             idle = False
         yield together
         if terms:
@@ -92,9 +94,9 @@ def _terms(strategy: Strategy) -> dict[str, Regularizer]:
     return {n: r for n, r in strategy.regularizers.items() if isinstance(r, Regularizer) and r.has_term()}
 
 
-def _add(update: Update, term: Tensor) -> Tensor:
-    update.loss = update.loss + term
-    return term.detach()
+def _share(update: Update, pairs: "Sequence[tuple[Update, Shown, Pair]]") -> float:
+    """An update on several kinds of fakes gets the mean of a term."""
+    return 1 / sum(other is update for other, _, _ in pairs)
 
 
 def _lazy(terms: Mapping[str, Regularizer], pairs: "Sequence[tuple[Update, Shown, Pair]]") -> Updates:
@@ -103,8 +105,11 @@ def _lazy(terms: Mapping[str, Regularizer], pairs: "Sequence[tuple[Update, Shown
         if regularizer.every > 1:
             by_interval[regularizer.every][name] = regularizer
     for every, due in by_interval.items():
+        by_network: dict[Shown, list[Pair]] = defaultdict(list)
         for _, D, pair in pairs:
-            found = {name: regularizer.term(D, pair) for name, regularizer in due.items()}
+            by_network[D].append(pair)
+        for D, here in by_network.items():
+            found = {name: torch.stack([r.term(D, pair) for pair in here]).mean() for name, r in due.items()}
             yield LazyUpdate(D.network, every * torch.stack(list(found.values())).sum(), **found)
 
 

@@ -171,6 +171,12 @@ def _disagreements(
             for network in strategy.networks
             if network not in architecture.networks
         ]
+        wrong += [
+            f"strategy: {recipe.strategy.name!r} needs networks with {need!r}, and architecture {name!r} has "
+            f"{', '.join(architecture.offers) or 'nothing of that kind'}; {_offering(need)}"
+            for need in strategy.needs
+            if need not in architecture.offers
+        ]
     if strategy is not None and dataset is not None:
         wrong += [_lacks(recipe, column, dataset) for column in strategy.inputs if column not in dataset.columns]
     if architecture is not None and recipe.data.conditions != architecture.conditions:
@@ -182,6 +188,16 @@ def _disagreements(
     if strategy is not None:
         wrong += _strategy_mistakes(recipe, strategy)
     return wrong
+
+
+def _offering(need: str) -> str:
+    found = []
+    for name in registry().names("architecture"):
+        try:
+            found += [name] if need in registry().get("architecture", name).offers else []
+        except GanzooError:
+            continue  # somebody's broken architecture must not hide this mistake
+    return f"these have it: {', '.join(found)}" if found else "no installed architecture has it"
 
 
 def _strategy_mistakes(recipe: Recipe, strategy: Strategy) -> list[str]:

@@ -57,6 +57,9 @@ class Strategy(nn.Module):
 
     networks: tuple[str, ...] = ("generator", "discriminator")
     inputs: tuple[str, ...] = ("image",)
+    needs: tuple[
+        str, ...
+    ] = ()  # what its networks must offer beyond forward, such as "features"; see Architecture.offers
     needs_loss = True  # False: a recipe with this strategy names no adversarial loss
     per_sample = True  # False: its gradient on a batch is not the mean of those on the batch's parts
     progress = Progress()

@@ -91,6 +91,8 @@ class Bench:
         kind: type[Strategy] | None = None,
     ):
         kind = kind or subject.target
+        if kind.needs:
+            raise NotRun(f"it needs networks with {', '.join(kind.needs)}; its recipes are checked instead")
         if not set(kind.networks) <= {"generator", "discriminator"} or kind.inputs != ("image",):
             raise NotRun(
                 f"the kit has a generator and a discriminator of images, and it trains {', '.join(kind.networks)} on "
