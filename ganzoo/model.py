@@ -237,7 +237,9 @@ class Model:
         channels = self.channels or 3
         if not isinstance(images, Tensor):
             kind = type(images).__name__
-            raise ModelError(f"transform takes a PIL picture or a tensor of images, not {kind}; Image.open(path) gives one")
+            raise ModelError(
+                f"transform takes a PIL picture or a tensor of images, not {kind}; Image.open(path) gives one"
+            )
         if images.dim() != 4 or images.shape[1] != channels or not images.numel():
             shape = tuple(images.shape)
             raise ModelError(f"images of shape {shape} were given; model {self.name!r} takes (N, {channels}, H, W)")

@@ -17,7 +17,9 @@ def transform(
     inputs: Annotated[list[str], typer.Argument(help="Pictures, folders of them, or quoted patterns such as '*.jpg'.")],
     out: Annotated[Path, typer.Option(help="A folder, or a picture's name for a single picture.")],
     direction: Annotated[str | None, typer.Option(help="One of the model's directions, where it has several.")] = None,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help="Mean over 8 flips and turns; 8 times the work.")] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Mean over 8 flips and turns; 8 times the work.")
+    ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of a tile in pixels; less takes less memory.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the fastest there is by default.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
@@ -101,7 +103,7 @@ def _found(text: str) -> Iterator[tuple[Path, Path]]:
     elif path.exists() or not glob.has_magic(text):
         yield path, Path(path.name)
     else:
-        matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
+        matches = sorted(Path(match) for match in glob.glob(text, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
         files = [match for match in matches if match.is_file() and match.suffix.lower() in READ]
         if not files:
             raise GanzooError(f"no picture matches {text!r}")
