@@ -23,6 +23,7 @@ class Architecture:
     networks: tuple[str, ...] = ("generator", "discriminator")
     published: tuple[str, ...] = ("generator",)  # what a model folder holds, and loading builds
     conditions: tuple[str, ...] = ()  # what its networks take after the images or latents, by position
+    offers: tuple[str, ...] = ()  # what its networks can do beyond forward, for strategies that need it: "classes", ...
     image_range: tuple[float, float] = (-1.0, 1.0)  # of the images that the published networks make
     per_sample = True  # False: an example's result depends on its batch (batch norm, minibatch statistics)
 
@@ -41,6 +42,7 @@ class Generator(nn.Module):
     """
 
     latent_size: int
+    portable = True  # False: too large a graph for torch.export and ONNX
 
     def latent(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """`count` draws from the prior on the network's device: (count, latent_size), standard normal by default."""
@@ -56,9 +58,24 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A network that scores images: `forward(images, *conditions)` returns logits, or a list of them."""
+    """A network that scores images: `forward(images, *conditions)` returns logits, or a list of them.
+
+    One that says more has `outputs(images, *conditions)` too: an object with `logits` and what its architecture
+    `offers`, such as `classes` (logits of each class), `code` or `features`.
+    """
 
     per_sample = True  # False: logits depend on the whole batch, so real and fake are scored apart
+
+
+class Translator(nn.Module):
+    """A network that makes a picture of a picture: `forward(images, *conditions)`, both (N, C, H, W) in `image_range`.
+
+    What a published one says of itself is all that `Model.transform` needs to feed it pictures of any size.
+    """
+
+    scale = 1  # how much larger the result is than what it was made of
+    multiple = 1  # sides of its input must be multiples of this
+    context: int | None = None  # input pixels around a place that its result depends on; None: all of them
 
 
 def recomputed(network: nn.Module, compute: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from ganzoo.engine.updates import Step, Stepper
 from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
+from ganzoo.regularized import attach, main_share
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
@@ -64,7 +65,10 @@ class Engine:
             self.lineage = processes.each(lambda: start_from(source, self.networks, base() if base else None))
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())
-        self.optimizers = {n: NetworkOptimizer(net, training.optimizer.of(n)) for n, net in self.networks.items()}
+        self.optimizers = {
+            n: NetworkOptimizer(net, training.optimizer.of(n).shared(main_share(self.strategy, n)))
+            for n, net in self.networks.items()
+        }
         self.averages = {name: Average(self.networks[name], ema) for name, ema in training.ema.items()}
         dataset, columns = parts.dataset.to(device), parts.columns
         self.stepper = Stepper(
@@ -94,6 +98,7 @@ class Engine:
         network = self.parts.architecture.build(name).to(self.processes.device)
         if self.training.sync_batch_norm and self.processes.count > 1:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        attach(self.parts.strategy, name, network)
         if self.training.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
