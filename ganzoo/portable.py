@@ -124,6 +124,10 @@ def export(model: Model, path: Path, format: str, network: str | None = None) ->
         raise GanzooError(f"there is no format {format!r}; there are: {', '.join(FORMATS)}")
     model = model.to("cpu", torch.float32)
     module = portable(model, network)
+    if not getattr(module.network, "portable", True):
+        raise GanzooError(
+            f"model {model.name!r} makes its images in a loop that no such file can hold; use ganzoo itself"
+        )
     try:
         content = program_of(module, onnx=format == "onnx")
     except GanzooError:

@@ -151,11 +151,20 @@ def gradients(subject: Subject) -> None:
         parts = {maker.name: maker.network} | ({"discriminator": D} if D is not None else {})
         stir(*parts.values())
         made = maker.network(maker.given(), *condition)
-        score = total(D(made, *condition)) if D is not None else (made * torch.randn_like(made)).sum()
+        score = _said(D, made, condition) if D is not None else (made * torch.randn_like(made)).sum()
         for name, network in parts.items():
             idle = _idle(score, network)
             said = f"has weights in its {name} that get no gradient ({idle[:3]}); is something detached?"
             need(not idle, subject, said)
+
+
+def _said(D: nn.Module, images: Tensor, condition: list[Tensor]) -> Tensor:
+    """The sum of all that a discriminator says."""
+    outputs: Any = getattr(D, "outputs", None)
+    if outputs is None:
+        return total(D(images, *condition))
+    said = vars(outputs(images, *condition))
+    return torch.stack([total(said[name]) for name in sorted(said)]).sum()
 
 
 def _idle(score: Tensor, network: nn.Module) -> list[str]:
@@ -173,11 +182,12 @@ def label_sensitivity(subject: Subject) -> None:
     if not architecture.conditions:
         raise NotRun("it is unconditional")
     conditions(architecture)
-    one, other = ([torch.full((2,), label)] * len(architecture.conditions) for label in (0, 1))
+    one, other = ([torch.full((COUNT,), label)] * len(architecture.conditions) for label in (0, 1))
     for maker in makers(architecture, networks):
-        D = discriminator_of(networks) if maker.generates else None
+        names_it = "classes" in getattr(architecture, "offers", ())  # such a discriminator names the label itself
+        D = discriminator_of(networks) if maker.generates and not names_it else None
         stir(*(network.eval() for network in (maker.network, D) if network is not None))
-        given = maker.given(2)
+        given = maker.given()
         with torch.no_grad():
             made = [maker.make(given, label) for label in (one, other)]
             scores = [D(made[0], *label) for label in (one, other)] if D is not None else []
