@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     from ganzoo.model import Model as Model
     from ganzoo.names import shipped_model as shipped_model
     from ganzoo.recipes import Recipe as Recipe
+    from ganzoo.regularizer import Pair as Pair
+    from ganzoo.regularizer import Regularizer as Regularizer
     from ganzoo.run import Run as Run
     from ganzoo.settings import Settings as Settings
+    from ganzoo.strategy import LazyUpdate as LazyUpdate
     from ganzoo.strategy import Progress as Progress
     from ganzoo.strategy import Strategy as Strategy
     from ganzoo.strategy import Update as Update
@@ -55,10 +58,11 @@ _HOME = {
     "ganzoo.metric": ("Measurement", "Metric", "Protocol", "Result"),
     "ganzoo.model": ("Model",),
     "ganzoo.recipes": ("Recipe",),
+    "ganzoo.regularizer": ("Pair", "Regularizer"),
     "ganzoo.run": ("Run",),
     "ganzoo.settings": ("Settings",),
     "ganzoo.names": ("shipped_model",),
-    "ganzoo.strategy": ("Progress", "Strategy", "Update"),
+    "ganzoo.strategy": ("LazyUpdate", "Progress", "Strategy", "Update"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULES)

@@ -69,6 +69,13 @@ class Optimizer(Settings):
                 raise ValueError("\n".join(lines))
         return self
 
+    def shared(self, main: float) -> "Optimizer":
+        """Corrected for a network of whose updates the share `main` isn't lazy (Karras et al., 2020, appendix B)."""
+        if main == 1:
+            return self
+        low, high = self.betas
+        return self.model_copy(update={"lr": self.lr * main, "betas": (low**main, high**main)})
+
     @property
     def overrides(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
@@ -143,6 +150,9 @@ class Recipe(Settings):
     architecture: Part
     loss: Part | None = None
     strategy: Part
+    regularizers: dict[str, dict[str, Any]] = Field(
+        {}, max_length=16, description="settings of each, by name; they act in this order"
+    )
     data: Data
     training: Training
     observers: dict[str, dict[str, Any]] = Field({}, max_length=32)
@@ -218,13 +228,19 @@ def component_mistakes(tables: Mapping[str, Any]) -> list[str]:
         if isinstance(table, Mapping) and isinstance(table.get("name"), str) and 0 < len(table["name"]) <= 96:
             settings = {k: v for k, v in table.items() if k not in ("name", *(["conditions"] * (place == "data")))}
             configure(place, table["name"], settings, wrong, known=False)
+    given = tables.get("regularizers")
+    for name, settings in given.items() if isinstance(given, Mapping) else ():
+        if isinstance(settings, Mapping):
+            configure(f"regularizers.{name}", str(name), dict(settings), wrong, kind="regularizer")
     return wrong
 
 
-def configure(place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True) -> tuple[Any, Any]:
+def configure(
+    place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True, kind: str | None = None
+) -> tuple[Any, Any]:
     """The class and checked settings of a part, or two None and lines added to `wrong`."""
     try:
-        component = registry().get(PARTS[place], name)
+        component = registry().get(kind or PARTS[place], name)
         return component, component.Config.read(settings)
     except GanzooError as error:
         wrong.append(f"{place}.name: {error}")

@@ -16,6 +16,7 @@ KINDS = {
     "architecture": ("ganzoo_architectures", "ganzoo.architecture:Architecture"),
     "loss": ("ganzoo_losses", "ganzoo.loss:Loss"),
     "strategy": ("ganzoo_strategies", "ganzoo.strategy:Strategy"),
+    "regularizer": ("ganzoo_regularizers", "ganzoo.regularizer:Regularizer"),
     "dataset": ("ganzoo_datasets", "ganzoo.dataset:Dataset"),
     "features": ("ganzoo_features", "ganzoo.features:Features"),
     "metric": ("ganzoo_metrics", "ganzoo.metric:Metric"),

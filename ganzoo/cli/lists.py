@@ -111,7 +111,7 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
         }
         for field, info in target.Config.model_fields.items()
     ]
-    return about | {"recipes": [r for r in registry().names("recipe") if _names(r).get(kind) == name]}
+    return about | {"recipes": [r for r in registry().names("recipe") if name in _names(r).get(kind, ())]}
 
 
 def _papers(description: str) -> str:
@@ -130,7 +130,7 @@ def _bounds(field: Any) -> str:
     return ", ".join(f"{sign} {value:,}" for sign, value in found)
 
 
-def _names(name: str) -> dict[str, str]:
+def _names(name: str) -> dict[str, set[str]]:
     from ganzoo.errors import GanzooError
     from ganzoo.recipes import Recipe
 
@@ -139,7 +139,8 @@ def _names(name: str) -> dict[str, str]:
     except GanzooError:
         return {}  # somebody's bad recipe must not hide a good part
     parts = {"architecture": recipe.architecture, "loss": recipe.loss, "strategy": recipe.strategy}
-    return {k: part.name for k, part in {**parts, "dataset": recipe.data}.items() if part}
+    single = {k: {part.name} for k, part in {**parts, "dataset": recipe.data}.items() if part}
+    return {**single, "regularizer": set(recipe.regularizers)}
 
 
 def _show(part: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from ganzoo.engine.updates import Step, Stepper
 from ganzoo.errors import ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
+from ganzoo.regularized import attach, main_share
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
@@ -58,7 +59,10 @@ class Engine:
             self.lineage = processes.each(lambda: start_from(source, self.networks, base() if base else None))
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())
-        self.optimizers = {n: NetworkOptimizer(net, training.optimizer.of(n)) for n, net in self.networks.items()}
+        self.optimizers = {
+            n: NetworkOptimizer(net, training.optimizer.of(n).shared(main_share(self.strategy, n)))
+            for n, net in self.networks.items()
+        }
         self.averages = {name: Average(self.networks[name], ema) for name, ema in training.ema.items()}
         dataset, columns = parts.dataset.to(device), parts.columns
         self.stepper = Stepper(
@@ -84,6 +88,7 @@ class Engine:
         order = self.parts.architecture.networks.index(name)
         torch.manual_seed(key(self.training.seed, -1, order))
         network = self.parts.architecture.build(name).to(self.processes.device)
+        attach(self.parts.strategy, name, network)
         if self.training.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network

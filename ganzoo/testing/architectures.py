@@ -159,11 +159,9 @@ def gradients(subject: Subject) -> None:
 
 
 def _said(D: nn.Module, images: Tensor, condition: list[Tensor]) -> Tensor:
-    """The sum of all that a discriminator says."""
+    """All that a discriminator says of images, as one number."""
     outputs: Any = getattr(D, "outputs", None)
-    if outputs is None:
-        return total(D(images, *condition))
-    said = vars(outputs(images, *condition))
+    said = vars(outputs(images, *condition)) if outputs else {"logits": D(images, *condition)}
     return torch.stack([total(said[name]) for name in sorted(said)]).sum()
 
 
@@ -184,7 +182,7 @@ def label_sensitivity(subject: Subject) -> None:
     conditions(architecture)
     one, other = ([torch.full((COUNT,), label)] * len(architecture.conditions) for label in (0, 1))
     for maker in makers(architecture, networks):
-        names_it = "classes" in getattr(architecture, "offers", ())  # such a discriminator names the label itself
+        names_it = "classes" in architecture.offers  # such a discriminator names the label itself
         D = discriminator_of(networks) if maker.generates and not names_it else None
         stir(*(network.eval() for network in (maker.network, D) if network is not None))
         given = maker.given()

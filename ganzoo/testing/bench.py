@@ -191,7 +191,7 @@ def _setting(registered: Registry, name: str) -> Parts:
 def setting_of(subject: Subject) -> Parts | None:
     """A recipe's parts to try a strategy on, made as small as they go; None where the kit's own pair will do."""
     kind: type[Strategy] = subject.target
-    plain = not getattr(kind, "needs", ())  # what the tiny networks don't offer
+    plain = not kind.needs  # what the tiny networks don't offer
     if (
         plain
         and set(kind.networks) <= {"generator", "discriminator"}
