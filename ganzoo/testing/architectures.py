@@ -151,6 +151,8 @@ def gradients(subject: Subject) -> None:
         parts = {maker.name: maker.network} | ({"discriminator": D} if D is not None else {})
         stir(*parts.values())
         made = maker.network(maker.given(), *condition)
+        if maker.generates and D is None and not made.requires_grad:
+            raise NotRun("it draws its images one by one and is trained otherwise; its recipes are checked instead")
         score = _said(D, made, condition) if D is not None else (made * torch.randn_like(made)).sum()
         for name, network in parts.items():
             idle = _idle(score, network)
