@@ -86,12 +86,17 @@ def _bicubic(image: Tensor, scale: int) -> Tensor:
 def held_out(model: Model, most: int) -> Held:
     """The held-out part of a model's own data, at most so many pictures. Raises GanzooError where there is none."""
     recipe = Recipe.parse(model.config.recipe)
-    test = parts.held_out(recipe)
-    if test is None:
-        raise GanzooError(f"{recipe.data.name} holds nothing out, so model {model.name!r} can't be judged by it")
-    given, wanted = columns_of(test)
+    test, given, wanted = test_pairs(recipe)
     training = FromDataset(dataset_of(recipe), TRAINING, wanted)
     return Held(FromDataset(test, most, given), FromDataset(test, most, wanted), training)
+
+
+def test_pairs(recipe: Recipe) -> tuple[Dataset, str, str]:
+    """The held-out part of a recipe's data, and the columns of what is given and what it should become."""
+    test: Dataset | None = parts.held_out(recipe)
+    if test is None:
+        raise GanzooError(f"data {recipe.data.name!r} holds nothing out, so no model of it can be judged by it")
+    return test, *columns_of(test)
 
 
 def columns_of(dataset: Dataset) -> tuple[str, str]:

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import max_pool2d, mse_loss
 
+import ganzoo
 from ganzoo import GanzooError
+from ganzoo.errors import RecipeError
 from ganzoo.evaluation import gates, transformed
 from ganzoo.evaluation.measure import evaluate_model
 from ganzoo.folder import ModelConfig
@@ -130,3 +132,25 @@ def test_data_without_pairs_is_said():
     plain.config.recipe["data"]["name"] = "mnist-10k"
     with pytest.raises(GanzooError, match="has image, label; a model that transforms needs low and high or a and b"):
         transformed.held_out(plain, 100)
+
+
+def test_it_is_measured_while_it_trains(tmp_path):
+    recipe = {
+        "name": "measured",
+        "task": "transform",
+        "architecture": {"name": "enlarging"},
+        "strategy": {"name": "near"},
+        "data": {"name": "halves"},
+        "training": {
+            "images": 64,
+            "batch_size": 32,
+            "measure": {"metrics": ["psnr"], "every": 32, "count": 20},
+        },
+    }
+    run = ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    rows = [row["measured/psnr"] for row in run.metrics() if "measured/psnr" in row]
+    assert len(rows) == 2
+    assert 10 < rows[0] < 40
+    assert run.best_export().is_dir()
+    with pytest.raises(RecipeError, match="training.measure: mnist-10k .* has image, label; a model that transforms"):
+        ganzoo.train(recipe | {"data": {"name": "flat"}}, out=tmp_path / "other", device="cpu")
