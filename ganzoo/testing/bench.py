@@ -260,6 +260,8 @@ class SameNoise(TorchFunctionMode):
         given = kwargs or {}
         if func is torch.nn.functional.dropout:
             return _dropout(*args, **given)
+        if func in (torch.randperm, torch.randint):
+            return func(*args, **{**given, "generator": torch.Generator().manual_seed(7), "device": "cpu"})
         made = func(*args, **given)
         if func not in self.draws or not made.dim():
             return made
