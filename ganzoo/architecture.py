@@ -1,5 +1,6 @@
 """The base of every architecture, and of the networks that it builds."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -39,6 +40,7 @@ class Generator(nn.Module):
     """
 
     latent_size: int
+    options: Mapping[str, tuple[float, float]] = {}  # numbers that `sample` takes by name, with their bounds
     portable = True  # False: too large a graph for torch.export and ONNX
 
     def latent(self, count: int, generator: torch.Generator | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo import folder
+from ganzoo import captions, folder
 from ganzoo.architecture import Architecture, Generator
 from ganzoo.dataset import Spec
 from ganzoo.model import Model
@@ -31,10 +31,12 @@ def built(subject: Subject) -> tuple[Architecture, dict[str, nn.Module]]:
 def conditions(architecture: Architecture, count: int = COUNT) -> list[Tensor]:
     """A value of each condition for `count` images."""
     classes = getattr(architecture.config, "classes", None) or 2
-    unknown = [name for name in architecture.conditions if name != "label"]
+    length = getattr(architecture.config, "caption_length", None) or 8
+    known = {"label": torch.arange(count) % classes, "caption": captions.encode([str(i) for i in range(count)], length)}
+    unknown = [name for name in architecture.conditions if name not in known]
     if unknown:
-        raise NotRun(f"the kit makes labels only, and this architecture is conditioned on {', '.join(unknown)}")
-    return [torch.arange(count) % classes for _ in architecture.conditions]
+        raise NotRun(f"the kit makes no {', '.join(unknown)}, on which this architecture is conditioned")
+    return [known[name] for name in architecture.conditions]
 
 
 def generator_of(architecture: Architecture, networks: Mapping[str, nn.Module]) -> Generator:
@@ -158,16 +160,17 @@ def label_sensitivity(subject: Subject) -> None:
     G = generator_of(architecture, networks).eval()
     _stir(G)
     latents = G.latent(COUNT)
-    one, other = (torch.full((COUNT,), label) for label in (0, 1))
+    told = conditions(architecture)
+    one, other = ([c[label : label + 1].expand(COUNT, *c.shape[1:]) for c in told] for label in (0, 1))
     with torch.no_grad():
-        made = [G.sample(latents, *[label] * len(architecture.conditions)) for label in (one, other)]
+        made = [G.sample(latents, *condition) for condition in (one, other)]
     need((made[0] - made[1]).abs().max() > 1e-6, subject, "has a generator that ignores its label; embed it")
     if "classes" in architecture.offers:
         return  # its discriminator names the label itself
     D = discriminator_of(networks).eval()
     _stir(D)
     with torch.no_grad():
-        scores = [D(made[0], *[label] * len(architecture.conditions)) for label in (one, other)]
+        scores = [D(made[0], *condition) for condition in (one, other)]
     need(
         (total(scores[0]) - total(scores[1])).abs() > 1e-7,
         subject,
