@@ -6,6 +6,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import ganzoo
+from ganzoo.cli import app, sample as command  # noqa: F401  (it registers itself)
 from ganzoo.walk import walk
 
 
@@ -42,9 +43,6 @@ def test_an_unlabelled_one_its_images(unconditional):
 
 
 def sample(*arguments):
-    from ganzoo.cli import app
-    from ganzoo.cli import sample as _  # registers the command
-
     return CliRunner().invoke(app, ["sample", "cgan-mnist", "--interpolate", *map(str, arguments)])
 
 

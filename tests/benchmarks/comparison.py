@@ -38,8 +38,8 @@ HEAD = """\
 
 Written by `{command}`; none of it is typed in. Each cell is one of ganzoo's
 losses with one (or two) of its [regularisers](recipes.md#regularisers), everything else alike: the architecture
-`conditional-dcgan` (width {width}, no norm in the discriminator), the strategy `gan`, {images:,} images in batches of 64,
-Adam with a rate of 2e-4 and betas of 0 and 0.99, averaged weights. A cell is the mean over {seeds} seeds, and in brackets
+`conditional-dcgan` (width {width}, no norm in the discriminator), the strategy `gan`, {images:,} images in batches of
+64, Adam with a rate of 2e-4 and betas of 0 and 0.99, averaged weights. A cell is the mean over {seeds} seeds, in brackets
 the distance from the least to the greatest; each seed's model was measured by {samples:,} samples against the held-out
 part of its data. `failed` is a training that diverged.
 """
