@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ganzoo.api import evaluate as evaluate
     from ganzoo.api import load as load
     from ganzoo.api import models as models
-    from ganzoo.api import publish as publish
     from ganzoo.api import recipe as recipe
     from ganzoo.api import train as train
     from ganzoo.architecture import Architecture as Architecture
     from ganzoo.architecture import Discriminator as Discriminator
     from ganzoo.architecture import Generator as Generator
+    from ganzoo.architecture import Translator as Translator
     from ganzoo.dataset import Dataset as Dataset
     from ganzoo.dataset import ResidentDataset as ResidentDataset
     from ganzoo.dataset import Spec as Spec
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ganzoo.hookspecs import files_in as files_in
     from ganzoo.hookspecs import hookimpl as hookimpl
     from ganzoo.hub.client import Hub as Hub
+    from ganzoo.hub.publish import publish as publish
     from ganzoo.loss import Loss as Loss
     from ganzoo.metric import Measurement as Measurement
     from ganzoo.metric import Metric as Metric
@@ -45,13 +46,14 @@ if TYPE_CHECKING:
     from ganzoo.strategy import Update as Update
 
 _HOME = {
-    "ganzoo.api": ("build", "evaluate", "load", "models", "publish", "recipe", "train"),
-    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator"),
+    "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "train"),
+    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),
     "ganzoo.features": ("Features",),
     "ganzoo.hookspecs": ("files_in", "hookimpl"),
     "ganzoo.hub.client": ("Hub",),
+    "ganzoo.hub.publish": ("publish",),
     "ganzoo.loss": ("Loss",),
     "ganzoo.metric": ("Measurement", "Metric", "Protocol", "Result"),
     "ganzoo.model": ("Model",),

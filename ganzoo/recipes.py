@@ -96,17 +96,12 @@ class Ema(Settings):
 
 
 class Measure(Settings):
-    """What to measure while training goes on; the best checkpoint by it is kept."""
+    """What to measure while training goes on; the first metric decides which checkpoint is the best."""
 
     metrics: tuple[str, ...] = Field(min_length=1, max_length=32, description="NAME or NAME,SETTING=VALUE")
     every: int = Field(ge=1, description="images between two measurements; the end is measured too")
     count: int = Field(1_000, ge=2, le=1_000_000, description="samples of one measurement")
     features: str | None = Field(None, max_length=200, description="feature network; what suits the data by default")
-
-    @property
-    def best(self) -> str:
-        """The metric that decides which checkpoint is the best: the first."""
-        return self.metrics[0]
 
 
 class Training(Settings):
@@ -126,7 +121,9 @@ class Training(Settings):
     measure: Measure | None = None
     keep: int = Field(2, ge=1, le=1000, description="checkpoints kept")
     best: str | None = Field(
-        None, pattern=r"^(min|max):\S+$", description="also keep the best checkpoint by a value of the log: min:NAME"
+        None,
+        pattern=r"^(min|max):\S+$",
+        description="keep the best checkpoint by this value of the log, min:NAME; left out: by what is measured first",
     )
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import importlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ KINDS = {
     "recipe": ("ganzoo_recipes", None),
     "model": ("ganzoo_models", None),
 }
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class Registry:
                 plugin.fail(f"{hook}: {type(error).__name__}: {error}", error)
                 continue
             for name, target in contributed.items():
+                if not NAME.fullmatch(name):  # a letter of another script looks like somebody else's name
+                    plugin.refused.append(f"{kind} {name!r} is no name; use letters, digits and . _ -")
+                    continue
                 entries = self._entries.setdefault((kind, name), [])
                 if entries and entries[0].plugin.first_party:
                     plugin.refused.append(f"{kind} {name!r} belongs to {entries[0].plugin.distribution}")

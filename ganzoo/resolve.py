@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganzoo.architecture import Architecture
 from ganzoo.dataset import Dataset, Spec
-from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.errors import GanzooError, PluginError, RecipeError
 from ganzoo.loss import Loss
 from ganzoo.recipes import PARTS, Part, Recipe, configure
 from ganzoo.registry import registry
 from ganzoo.regularized import discriminators, regularize
 from ganzoo.regularizer import Regularizer
 from ganzoo.strategy import Strategy
+from ganzoo.text import plain
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,21 @@ def architecture_of(part: Part) -> Architecture:
         raise RecipeError(part.name, wrong)
     architecture: Architecture = component(config)
     return architecture
+
+
+def built(name: str, architecture: Architecture, network: str) -> nn.Module:
+    """A network of the architecture of this name. Raises PluginError where its plugin can't make one."""
+    try:
+        made: Any = architecture.build(network)
+        problem = "" if isinstance(made, nn.Module) else f"makes {type(made).__name__} of it, which is no torch module"
+    except GanzooError:
+        raise
+    except Exception as error:  # somebody's code, on settings that may be a stranger's
+        problem = f"fails with {type(error).__name__}: {plain(error, 200)}"
+    if problem:
+        plugin = registry().entry("architecture", name).plugin
+        raise PluginError(f"architecture {name!r} of {plugin} can't build {network!r}: it {problem}")
+    return made  # type: ignore[no-any-return]
 
 
 def _fill(part: Part, settings: dict[str, Any], facts: dict[str, int], data: str, wrong: list[str]) -> None:

@@ -29,7 +29,7 @@ def test_the_page_has_every_cell_and_says_which_is_best(asked):
     losses = registry().names("loss")
     cells = list(product(asked.data, losses, comparison.REGULARIZERS, range(2)))
     results = {
-        cell: {"frechet-distance": 100.0 + i, "classifier-accuracy": 0.5 - i / 1000} for i, cell in enumerate(cells)
+        cell: {"frechet-distance": 100.0 + i, "label-accuracy": 0.5 - i / 1000} for i, cell in enumerate(cells)
     }
     results["mnist-10k", losses[-1], "ada", 0] = {"failed": "diverged"}
     text = comparison.page(asked, results)

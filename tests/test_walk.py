@@ -6,7 +6,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import ganzoo
-from ganzoo.cli import app, sample as command  # noqa: F401  (it registers itself)
+from ganzoo.cli import app
+from ganzoo.cli import sample as command  # noqa: F401  (it registers itself)
 from ganzoo.walk import walk
 
 

@@ -8,10 +8,12 @@ from ganzoo.testing import (  # noqa: F401  (their checks)
     architectures,
     common,
     datasets,
+    exactness,
     features,
     losses,
     recipes,
     regularizers,
+    stored,
     strategies,
 )
 from ganzoo.testing.contract import Check, Fault, NotRun, Subject, check, check_plugin, checks_of

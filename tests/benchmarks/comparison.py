@@ -20,7 +20,7 @@ from ganzoo.registry import registry
 from tests.benchmarks.heat_map import heat_map
 
 DOCS = Path(__file__).parents[2] / "docs"
-METRICS = {"frechet-distance": False, "classifier-accuracy": True}  # and whether higher is better
+METRICS = {"frechet-distance": False, "label-accuracy": True}  # and whether higher is better
 LAZY = 1  # every step: the cells differ in what is penalised, not in how often
 REGULARIZERS = {
     "none": {},
@@ -39,9 +39,9 @@ HEAD = """\
 Written by `{command}`; none of it is typed in. Each cell is one of ganzoo's
 losses with one (or two) of its [regularisers](recipes.md#regularisers), everything else alike: the architecture
 `conditional-dcgan` (width {width}, no norm in the discriminator), the strategy `gan`, {images:,} images in batches of
-64, Adam with a rate of 2e-4 and betas of 0 and 0.99, averaged weights. A cell is the mean over {seeds} seeds, in brackets
-the distance from the least to the greatest; each seed's model was measured by {samples:,} samples against the held-out
-part of its data. `failed` is a training that diverged.
+64, Adam with a rate of 2e-4 and betas of 0 and 0.99, averaged weights. A cell is the mean over {seeds} seeds, in
+brackets the distance from the least to the greatest; each seed's model was measured by {samples:,} samples against the
+held-out part of its data. `failed` is a training that diverged.
 """
 
 
