@@ -28,9 +28,7 @@ def asked(tmp_path):
 def test_the_page_has_every_cell_and_says_which_is_best(asked):
     losses = registry().names("loss")
     cells = list(product(asked.data, losses, comparison.REGULARIZERS, range(2)))
-    results = {
-        cell: {"frechet-distance": 100.0 + i, "label-accuracy": 0.5 - i / 1000} for i, cell in enumerate(cells)
-    }
+    results = {cell: {"frechet-distance": 100.0 + i, "label-accuracy": 0.5 - i / 1000} for i, cell in enumerate(cells)}
     results["mnist-10k", losses[-1], "ada", 0] = {"failed": "diverged"}
     text = comparison.page(asked, results)
     rows = [line for line in text.splitlines() if line.startswith("| r1 |")]
