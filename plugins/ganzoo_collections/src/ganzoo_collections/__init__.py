@@ -5,4 +5,9 @@ from ganzoo import hookimpl
 
 @hookimpl
 def ganzoo_datasets():
-    return {"emoji": "ganzoo_collections.emoji:Emoji", "glyphs": "ganzoo_collections.glyphs:Glyphs"}
+    names = {
+        "emoji": "emoji:Emoji",
+        "emoji-pairs": "emoji_domains:EmojiPairs",
+        "glyphs": "glyphs:Glyphs",
+    }
+    return {name: f"ganzoo_collections.{target}" for name, target in names.items()}
