@@ -11,8 +11,14 @@ def ganzoo_architectures():
 
 @hookimpl
 def ganzoo_strategies():
-    names = {"pix2pix": "Pix2Pix"}
+    names = {"pix2pix": "Pix2Pix", "cyclegan": "CycleGAN", "cut": "CUT"}
     return {name: f"ganzoo_style.strategies:{target}" for name, target in names.items()}
+
+
+@hookimpl
+def ganzoo_datasets():
+    names = {"folder-pairs": "FolderPairs", "folder-unpaired": "FolderUnpaired"}
+    return {name: f"ganzoo_style.folders:{target}" for name, target in names.items()}
 
 
 @hookimpl

@@ -73,25 +73,21 @@ class CycleGAN(Pix2Pix):
         return generator(self.config) if "_to_" in network else patches(self.config, self.config.channels)
 
 
-class CUT(Architecture):
-    """A residual generator, a discriminator, and heads that embed patches (Park et al., 2020)."""
+class CUT(Pix2Pix):
+    """A generator, a discriminator of its domain, and heads that embed patches of its features (Park et al., 2020)."""
 
-    class Config(Common):
-        blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator")
+    class Config(EitherGenerator):
         embedding: int = Field(64, ge=4, le=1024, description="length of a patch's vector")
 
     networks = "generator", "discriminator", "heads"
 
-    def __init__(self, config=None):
-        super().__init__(config)
-        self.per_sample = "batch" not in (self.config.norm, self.config.discriminator_norm)
-
     def build(self, network: str) -> nn.Module:
-        config = self.config
         if network == "discriminator":
-            return patches(config, config.channels)
-        resnet = ResNet(config.channels, config.width, config.blocks, config.norm)
-        return resnet.apply(small_weights) if network == "generator" else Heads(resnet.widths, config.embedding)
+            return patches(self.config, self.config.channels)
+        translator = generator(self.config)
+        if network == "generator":
+            return translator
+        return Heads(translator.widths, self.config.embedding).apply(small_weights)
 
 
 def generator(config: EitherGenerator) -> nn.Module:

@@ -36,13 +36,18 @@ class UNet(nn.Module):
         # each but the innermost takes what came up beside what came down
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a * (2 if i else 1), b, 4, 2, 1) for i, (a, b) in enumerate(ups))
         self.up_norms = nn.ModuleList(norm(kind, b) for _, b in ups[:-1])
+        self.widths = (channels, *widths)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The images, and what each halving made of them: (N, C, H, W) of several scales."""
+        found = [images]
+        for i, (down, normed) in enumerate(zip(self.downs, self.down_norms, strict=True)):
+            found.append(normed(down(leaky_relu(found[-1], 0.2) if i else images)))
+        return found
 
     def forward(self, images: Tensor) -> Tensor:
-        x, skips = images, []
-        for i, (down, normed) in enumerate(zip(self.downs, self.down_norms, strict=True)):
-            x = normed(down(leaky_relu(x, 0.2) if i else x))
-            skips.append(x)
-        skips.pop()
+        _, *skips = self.features(images)
+        x = skips.pop()
         *ups, last = self.ups
         for i, (up, normed) in enumerate(zip(ups, self.up_norms, strict=True)):
             x = normed(up(relu(x)))

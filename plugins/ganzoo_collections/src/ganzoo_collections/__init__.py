@@ -8,6 +8,8 @@ def ganzoo_datasets():
     names = {
         "emoji": "emoji:Emoji",
         "emoji-pairs": "emoji_domains:EmojiPairs",
+        "emoji-styles": "emoji_domains:EmojiStyles",
+        "emoji-unpaired": "emoji_domains:EmojiUnpaired",
         "glyphs": "glyphs:Glyphs",
     }
     return {name: f"ganzoo_collections.{target}" for name, target in names.items()}

@@ -4,8 +4,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganzoo import Settings, Spec
-from ganzoo_collections.emoji import Split, Style, about, index, items, pictures
+from ganzoo import GanzooError, ResidentDataset, Settings, Spec
+from ganzoo_collections.emoji import Split, Style, about, items, pictures
 from ganzoo_style.augment import Augment
 from ganzoo_style.domains import Domains
 
@@ -27,6 +27,8 @@ class EmojiPairs(Domains):
     def __init__(self, config=None):
         super().__init__(config)
         source, target, split = self.config.source, self.config.target, self.config.split
+        if source == target:
+            raise GanzooError(f"source and target are both {source!r}; translation needs two styles")
         self.items = items(split, source, target)
         self.hold(a=tiles(source, self.items), b=tiles(target, self.items))
         self.spec = Spec(
@@ -36,4 +38,36 @@ class EmojiPairs(Domains):
             channels=3,
             domains=(source, target),
             **about(source, target),
+        )
+
+
+class EmojiUnpaired(EmojiPairs):
+    """Emoji by two hands, each shuffled by itself: a batch's `a` and `b` have nothing to do with each other."""
+
+    paired = False
+
+
+class EmojiStyles(ResidentDataset):
+    """Emoji of several styles in one batch; the label is the style."""
+
+    class Config(Settings):
+        styles: tuple[Style, ...] = Field(("noto", "twemoji", "fluent3d"), min_length=2, max_length=3, description="whose")
+        split: Split = Field("train", description="test is for measuring, never for training")
+
+    def __init__(self, config=None):
+        super().__init__(config)
+        styles, split = tuple(dict.fromkeys(self.config.styles)), self.config.split
+        if len(styles) < 2:
+            raise GanzooError(f"the only style is {styles[0]!r}; several domains need two or three styles")
+        drawn = [tiles(style, items(split, style)) for style in styles]
+        labels = [torch.full((len(part),), i) for i, part in enumerate(drawn)]
+        self.hold(image=torch.cat(drawn), label=torch.cat(labels))
+        self.spec = Spec(
+            name=f"emoji {', '.join(styles)} ({split})",
+            count=len(self.data["label"]),
+            size=64,
+            channels=3,
+            labels=styles,
+            domains=styles,
+            **about(*styles),
         )

@@ -1,0 +1,31 @@
+"""Distances between the features of two pictures."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, l1_loss
+
+
+def features_apart(made: list[list[Tensor]], wanted: list[list[Tensor]]) -> Tensor:
+    """Mean L1 distance over the layers of each scale (Wang et al., 2018, eq. 4)."""
+    pairs = [pair for scale in zip(made, wanted, strict=True) for pair in zip(*scale, strict=True)]
+    return torch.stack([l1_loss(a, b) for a, b in pairs]).mean()
+
+
+def patches_apart(
+    heads: nn.Module, made: list[Tensor], source: list[Tensor], places: int, temperature: float
+) -> Tensor:
+    """Cross-entropy of finding a patch's own source among the patches of that picture (Park et al., 2020, eq. 3).
+
+    `made` and `source` are features of several scales, (N, C, H, W). Gradients reach the heads through `made` alone.
+    """
+    chosen = [torch.randperm(x[0, 0].numel(), device=x.device)[:places] for x in made]
+    query, key = (
+        heads([x.flatten(2).transpose(1, 2)[:, at] for x, at in zip(side, chosen, strict=True)])
+        for side in (made, source)
+    )
+    losses = []
+    for q, k in zip(query, key, strict=True):
+        alike = (q.float() @ k.detach().float().transpose(1, 2) / temperature).flatten(0, 1)
+        own = torch.arange(q.shape[1], device=q.device).repeat(len(q))
+        losses.append(cross_entropy(alike, own))
+    return torch.stack(losses).mean()
