@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ganzoo.architecture import Architecture as Architecture
     from ganzoo.architecture import Discriminator as Discriminator
     from ganzoo.architecture import Generator as Generator
+    from ganzoo.architecture import Translator as Translator
     from ganzoo.dataset import Dataset as Dataset
     from ganzoo.dataset import ResidentDataset as ResidentDataset
     from ganzoo.dataset import Spec as Spec
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ganzoo.api": ("build", "evaluate", "load", "models", "publish", "recipe", "train"),
-    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator"),
+    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),
     "ganzoo.features": ("Features",),

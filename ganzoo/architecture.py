@@ -56,3 +56,14 @@ class Discriminator(nn.Module):
     """A network that scores images: `forward(images, *conditions)` returns logits, or a list of them."""
 
     per_sample = True  # False: logits depend on the whole batch, so real and fake are scored apart
+
+
+class Translator(nn.Module):
+    """A network that makes a picture of a picture: `forward(images, *conditions)`, both (N, C, H, W) in `image_range`.
+
+    What a published one says of itself is all that `Model.transform` needs to feed it pictures of any size.
+    """
+
+    scale = 1  # how much larger the result is than what it was made of
+    multiple = 1  # sides of its input must be multiples of this
+    context: int | None = None  # input pixels around a place that its result depends on; None: all of them
