@@ -19,7 +19,7 @@ from ganzoo.images import grid
 from ganzoo.known import where_to_get
 from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
-from ganzoo.text import plain
+from ganzoo.text import directions, plain
 
 MOST = 10_000_000  # images of one call
 
@@ -103,6 +103,20 @@ class Model:
     @property
     def domains(self) -> tuple[str, ...]:
         return self.spec.domains
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """What `transform(direction=...)` takes: `noto-to-twemoji`, and back where the model publishes two networks."""
+        return directions(self.domains, len(self.networks))
+
+    def translator(self, direction: str | None = None) -> nn.Module:
+        """The network of a direction, by default the first. Raises ModelError."""
+        if direction is None:
+            return self.network
+        if direction not in self.directions:
+            known = ", ".join(self.directions) or "none by name"
+            raise ModelError(f"model {self.name!r} has no direction {direction!r}; its directions are {known}")
+        return list(self.networks.values())[self.directions.index(direction)]
 
     @property
     def device(self) -> torch.device:

@@ -14,7 +14,7 @@ MEASURED = {  # what each family's gate looks at
     "conditional": ("classifier-accuracy", "label-accuracy", "class-coverage", "frechet-distance", *OWN),
     "unconditional": ("coverage", "frechet-distance", *OWN),
     "super-resolution": ("psnr", "patch-kernel-distance"),
-    "translation": ("content", "kernel-distance"),
+    "translation": ("content", "kernel-distance,standardise=false"),
 }
 
 
@@ -65,13 +65,17 @@ def family(model: Model) -> str:
 
 def judge(kind: str, report: Report) -> Verdict:
     """A generator's verdict. Raises GanzooError for families that need more than one report."""
-    if kind not in ("conditional", "unconditional"):
+    if kind not in ("conditional", "unconditional", "translation"):
         raise GanzooError(f"the gate of {kind} compares several reports; use gates.{kind.replace('-', '_')}")
     missing = [name for name in MEASURED[kind] if name not in report.measurements]
     if missing:
         raise GanzooError(
             f"the gate of {kind} models needs {', '.join(missing)}, which {report.name} was not measured by"
         )
+    if kind == "translation":
+        if "untouched" not in report.beside:
+            raise GanzooError("the gate of translation compares with untouched sources, which were not measured")
+        return translation(report, report.beside["untouched"])
     return conditional(report) if kind == "conditional" else unconditional(report)
 
 
@@ -116,7 +120,8 @@ def super_resolution(model: Report, bicubic: Report, instrument: Mapping[str, Re
 
 def translation(model: Report, untouched: Report) -> Verdict:
     """The content is still recognised, and the style is nearer to the target than the sources' own is."""
-    style = model["kernel-distance"].minus(untouched["kernel-distance"])
+    name = MEASURED["translation"][1]
+    style = model[name].minus(untouched[name])
     checks = [
         Check("content kept", model["content"].value, 0.5),
         Check("kernel distance to the target less that of the sources", style, 0.0, at_least=False),

@@ -22,12 +22,16 @@ COUNT = 10_000
 
 @dataclass
 class Report:
-    """What was measured of a name, and the last evidence, for pictures of it."""
+    """What was measured of a name, and the last evidence, for pictures of it.
+
+    `beside` are reports of what needs no model, by the same protocols: the bar that a model has to clear.
+    """
 
     name: str
     measurements: dict[str, Measurement]
     evidence: Evidence
     notes: list[str] = field(default_factory=list)
+    beside: dict[str, "Report"] = field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> Measurement:
         if metric not in self.measurements:
@@ -50,6 +54,10 @@ def evaluate_model(
 
     With a `reference` the model's own data is not opened; `training` then says what it learned from, if that is known.
     """
+    if model.task == "transform" and not model.scale and reference is None:
+        from ganzoo.evaluation import translation
+
+        return translation.evaluate(model, metrics, features=features, tick=tick)
     if model.task != "generate":
         raise GanzooError(f"model {model.name!r} transforms images; measure its results with --images and --reference")
     notes: list[str] = []

@@ -94,7 +94,7 @@ def _decode(files: list[Path], config: ImageFolder.Config) -> tuple[list[np.ndar
 
 
 def read_square(file: Path, config: Any) -> np.ndarray | None:
-    """A picture cut to the `size` and `channels` of `config`, uint8 (size, size, channels); None if it can't be read."""
+    """A picture cut to the `size` and `channels` of `config`, uint8 (size, size, channels), or None."""
     try:
         with Image.open(file) as image:
             image.draft("RGB", (config.size, config.size))  # a large JPEG is decoded at a fraction of its size

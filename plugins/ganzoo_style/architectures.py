@@ -16,7 +16,9 @@ class Common(Settings):
 
     size: int = Field(ge=8, le=4096, description="side of the training images in pixels")
     channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; a recipe takes it from its data")
-    width: int = Field(64, ge=4, le=512, description="channels of the generator's first layer; halvings double them, to 8x at most")
+    width: int = Field(
+        64, ge=4, le=512, description="channels of the generator at full size; halvings double them, up to 8x"
+    )
     discriminator_width: int = Field(64, ge=4, le=512, description="channels of the discriminator's first layer")
     discriminator_depth: int = Field(3, ge=1, le=6, description="its halvings; more of them see larger patches")
     scales: int = Field(1, ge=1, le=4, description="discriminators, each on images of half the size")
@@ -40,6 +42,7 @@ class EitherGenerator(Common):
     depth: int = Field(4, ge=1, le=10, description="halvings of the unet")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the resnet")
     dropout: float = Field(0.5, ge=0, le=0.9, description="noise of the unet while it trains")
+    residual: bool = Field(False, description="the unet changes the picture instead of drawing it anew")
 
     @model_validator(mode="after")
     def _fits(self):
@@ -93,7 +96,7 @@ class CUT(Pix2Pix):
 def generator(config: EitherGenerator) -> nn.Module:
     """The translator that the settings choose."""
     if config.generator == "unet":
-        network = UNet(config.channels, config.width, config.depth, config.norm, config.dropout)
+        network = UNet(config.channels, config.width, config.depth, config.norm, config.dropout, config.residual)
     else:
         network = ResNet(config.channels, config.width, config.blocks, config.norm)
     return network.apply(small_weights)

@@ -11,7 +11,7 @@ class Domains(ResidentDataset):
     """Columns `a` and `b`, uint8 (N, C, H, W). A subclass sets `spec` and gives the columns to `hold`.
 
     Unpaired, each domain is shuffled and augmented by itself, and they may differ in length. Its settings have an
-    `augment`; what is drawn depends on the seed and the position alone.
+    `augment`, for all splits but "test"; what is drawn depends on the seed and the position alone.
     """
 
     paired = True
@@ -23,5 +23,5 @@ class Domains(ResidentDataset):
         own = 2 * seed + (name == "b" and not self.paired)
         values = self.data[name]
         images = values[self._rows(own, start, stop, len(values))].float().mul_(2 / 255).sub_(1)
-        augment: Augment = self.config.augment
+        augment = Augment() if getattr(self.config, "split", "train") == "test" else self.config.augment
         return augmented(images, augment, uniform(own, torch.arange(start, stop, device=images.device)))

@@ -79,7 +79,9 @@ class FolderPairs(FolderUnpaired):
         for domain, own, other in (("a", a, b), ("b", b, a)):
             alone = [name for name in own if name not in other]
             if alone:
-                log.warning("%d of %d images of domain %s have no partner: %s", len(alone), len(own), domain, _some(alone))
+                log.warning(
+                    "%d of %d images of domain %s have no partner: %s", len(alone), len(own), domain, _some(alone)
+                )
         return [a[name] for name in both], [b[name] for name in both]
 
     def readable(self, files: tuple[list[Path], list[Path]], images: list[list[np.ndarray | None]]) -> list[Tensor]:
@@ -126,7 +128,9 @@ def stacked(files: list[Path], images: list[np.ndarray | None], wanted: list[boo
     """The wanted images, uint8 (N, C, size, size); the others are named. Raises GanzooError when none is left."""
     left_out = [file.name for file, keep in zip(files, wanted, strict=True) if not keep]
     if left_out:
-        log.warning("%d images of domain %s are left out, since they can't be read: %s", len(left_out), domain, _some(left_out))
+        log.warning(
+            "%d images of domain %s are left out, since they can't be read: %s", len(left_out), domain, _some(left_out)
+        )
     kept = [image for image, keep in zip(images, wanted, strict=True) if keep and image is not None]
     if not kept:
         raise GanzooError(f"none of the {len(files)} images of domain {domain} can be read")

@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, l1_loss
+from torch.nn.functional import cosine_similarity, cross_entropy, l1_loss
+
+from ganzoo import Features
 
 
 def features_apart(made: list[list[Tensor]], wanted: list[list[Tensor]]) -> Tensor:
@@ -29,3 +31,16 @@ def patches_apart(
         own = torch.arange(q.shape[1], device=q.device).repeat(len(q))
         losses.append(cross_entropy(alike, own))
     return torch.stack(losses).mean()
+
+
+def perceptual_distance(network: Features, made: Tensor, wanted: Tensor) -> Tensor:
+    """1 less the cosine of a frozen network's features at each place, mean over layers (after Johnson et al., 2016).
+
+    Images (N, C, H, W) in [-1, 1]; small shifts of an edge cost less than in pixels.
+    """
+    if network.device != made.device:
+        network.to(made.device)
+    with torch.no_grad():
+        target = network.maps(network.prepare((wanted + 1) / 2))
+    found = network.maps(network.prepare((made + 1) / 2))
+    return torch.stack([1 - cosine_similarity(a, b).mean() for a, b in zip(found, target, strict=True)]).mean()

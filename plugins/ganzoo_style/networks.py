@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, dropout, leaky_relu, normalize, relu
+from torch.nn.functional import avg_pool2d, dropout, hardtanh, leaky_relu, normalize, relu
 
-from ganzoo import Discriminator
+from ganzoo import Discriminator, Translator
 
 
 def norm(kind: str, channels: int) -> nn.Module:
@@ -17,58 +17,60 @@ def norm(kind: str, channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.InstanceNorm2d(channels, affine=True)
 
 
-class UNet(nn.Module):
+class UNet(Translator):
     """Images (N, channels, H, W) to images of the same shape in [-1, 1], with skips at each scale (Isola et al., 2017).
 
-    H and W are multiples of `multiple`. It sees the whole picture. The noise is dropout in the three innermost layers
-    of the way up; in evaluation mode there is none, so a picture has one translation.
+    The first and the last convolution keep the size, so fine lines survive. The noise is dropout in the three
+    innermost layers of the way up; in evaluation mode there is none, so a picture has one translation. `residual`: what
+    it makes is added to the picture (He et al., 2016), so that it starts from the picture itself.
     """
 
-    local = False
-
-    def __init__(self, channels: int, width: int, depth: int, kind: str, noise: float):
+    def __init__(self, channels: int, width: int, depth: int, kind: str, noise: float, residual: bool):
         super().__init__()
-        self.multiple, self.noise = 2**depth, noise
-        widths = [min(width * 2**i, width * 8) for i in range(depth)]
-        self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise([channels, *widths]))
-        self.down_norms = nn.ModuleList(norm(kind if i else "none", b) for i, b in enumerate(widths))
-        ups = [*pairwise(reversed(widths)), (widths[0], channels)]
+        self.multiple, self.noise, self.residual = 2**depth, noise, residual
+        widths = [min(width * 2**i, width * 8) for i in range(depth + 1)]
+        self.widths = (channels, *widths)
+        self.stem = nn.Conv2d(channels, width, 3, padding=1)
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths))
+        self.down_norms = nn.ModuleList(norm(kind, b) for b in widths[1:])
+        ups = list(pairwise(reversed(widths)))
         # each but the innermost takes what came up beside what came down
         self.ups = nn.ModuleList(nn.ConvTranspose2d(a * (2 if i else 1), b, 4, 2, 1) for i, (a, b) in enumerate(ups))
-        self.up_norms = nn.ModuleList(norm(kind, b) for _, b in ups[:-1])
-        self.widths = (channels, *widths)
+        self.up_norms = nn.ModuleList(norm(kind, b) for _, b in ups)
+        self.last = nn.Conv2d(2 * width, channels, 3, padding=1)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """The images, and what each halving made of them: (N, C, H, W) of several scales."""
-        found = [images]
-        for i, (down, normed) in enumerate(zip(self.downs, self.down_norms, strict=True)):
-            found.append(normed(down(leaky_relu(found[-1], 0.2) if i else images)))
+        """The images, the stem's and each halving's output: (N, C, H, W) of several scales."""
+        found = [images, self.stem(images)]
+        for down, normed in zip(self.downs, self.down_norms, strict=True):
+            found.append(normed(down(leaky_relu(found[-1], 0.2))))
         return found
 
     def forward(self, images: Tensor) -> Tensor:
         _, *skips = self.features(images)
         x = skips.pop()
-        *ups, last = self.ups
-        for i, (up, normed) in enumerate(zip(ups, self.up_norms, strict=True)):
+        for i, (up, normed) in enumerate(zip(self.ups, self.up_norms, strict=True)):
             x = normed(up(relu(x)))
             if i < 3 and self.noise:
                 x = dropout(x, self.noise, self.training)
             x = torch.cat([x, skips.pop()], 1)
-        return torch.tanh(last(relu(x)))
+        made = self.last(relu(x))
+        return hardtanh(images + made) if self.residual else torch.tanh(made)
 
 
-class ResNet(nn.Module):
+class ResNet(Translator):
     """Images (N, channels, H, W) to images of the same shape in [-1, 1]; H and W are multiples of 4.
 
-    Two halvings, residual blocks, two doublings (Johnson et al., 2016; Zhu et al., 2017). It is local but for the
-    statistics of its instance norm. `features` are what contrastive learning compares.
+    Two halvings, residual blocks, two doublings (Johnson et al., 2016; Zhu et al., 2017). It is local unless its norm
+    takes the whole picture's statistics. `features` are what contrastive learning compares.
     """
 
     multiple = 4
 
     def __init__(self, channels: int, width: int, blocks: int, kind: str):
         super().__init__()
-        self.local = kind != "instance"
+        # the first and last convolution, two halvings, two convolutions a block at a quarter of the size, two doublings
+        self.context = None if kind == "instance" else 3 + 1 + 2 + 8 * blocks + 4 + 2 + 3
         w = width
         self.layers = nn.ModuleList(
             [
@@ -91,7 +93,7 @@ class ResNet(nn.Module):
         return images
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """The images, and what the layers up to the last residual block made of them: (N, C, H, W) of several scales."""
+        """The images, and what the layers up to the last residual block made of them: (N, C, H, W) each."""
         found = [images]
         for i, layer in enumerate(self.layers[: max(self.taps) + 1]):
             images = layer(images)

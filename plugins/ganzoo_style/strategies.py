@@ -6,35 +6,45 @@ from torch import nn
 from torch.nn.functional import l1_loss
 
 from ganzoo import Settings, Strategy, Update
-from ganzoo_style.matching import features_apart, patches_apart
+from ganzoo.evaluation.parts import features
+from ganzoo_style.matching import features_apart, patches_apart, perceptual_distance
 from ganzoo_style.pool import Pool
 
 
 class Pix2Pix(Strategy):
     """Pairs: the discriminator sees the source too, and an L1 distance holds the content (Isola et al., 2017).
 
-    With `feature_matching` the discriminator's features of the output approach those of the target (Wang et al., 2018).
+    With `feature_matching` the discriminator's features of the output approach those of the target (Wang et al., 2018),
+    with `perceptual` those of a frozen network (Johnson et al., 2016): for pairs that don't match in each pixel.
     """
 
     class Config(Settings):
         l1: float = Field(100.0, ge=0, le=1e6, description="weight of the L1 distance to the target")
         feature_matching: float = Field(0.0, ge=0, le=1e6, description="weight of the distance of features; 0: none")
+        perceptual: float = Field(0.0, ge=0, le=1e6, description="weight of the perceptual distance; 0: none")
+        network: str = Field("effnet-lite0", max_length=200, description="feature network of the perceptual distance")
 
     inputs = "a", "b"
 
+    def __init__(self, config=None, loss=None):
+        super().__init__(config, loss)
+        self.features = features(self.config.network) if self.config.perceptual else None
+
     def step(self, nets, batches):
-        G, D = nets.generator, nets.discriminator
+        G, D, weights = nets.generator, nets.discriminator, self.config
         a, b = next(batches)
         fake = G(a)
         real_logits, fake_logits = self.logits(D, (b, fake.detach()), a)
         yield Update(D, self.loss.discriminator(real_logits, fake_logits) / 2)
         seen, distance = D.outputs(fake, a), l1_loss(fake, b)
         adversarial = self.loss.generator(seen.logits, self.real_logits(D, b, a))
-        loss = adversarial + self.config.l1 * distance
-        if self.config.feature_matching:
+        loss = adversarial + weights.l1 * distance
+        if weights.feature_matching:
             with torch.no_grad():
                 wanted = D.outputs(b, a).features
-            loss = loss + self.config.feature_matching * features_apart(seen.features, wanted)
+            loss = loss + weights.feature_matching * features_apart(seen.features, wanted)
+        if weights.perceptual:
+            loss = loss + weights.perceptual * perceptual_distance(self.features, fake, b)
         yield Update(G, loss, l1=distance, adversarial=adversarial)
 
 

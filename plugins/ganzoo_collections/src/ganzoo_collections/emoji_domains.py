@@ -42,16 +42,23 @@ class EmojiPairs(Domains):
 
 
 class EmojiUnpaired(EmojiPairs):
-    """Emoji by two hands, each shuffled by itself: a batch's `a` and `b` have nothing to do with each other."""
+    """Emoji by two hands, each shuffled by itself: a batch's `a` and `b` have nothing to do with each other.
 
-    paired = False
+    The test split pairs, since what became of the content can only be measured so.
+    """
+
+    def __init__(self, config=None):
+        self.paired = (config or self.Config()).split == "test"
+        super().__init__(config)
 
 
 class EmojiStyles(ResidentDataset):
     """Emoji of several styles in one batch; the label is the style."""
 
     class Config(Settings):
-        styles: tuple[Style, ...] = Field(("noto", "twemoji", "fluent3d"), min_length=2, max_length=3, description="whose")
+        styles: tuple[Style, ...] = Field(
+            ("noto", "twemoji", "fluent3d"), min_length=2, max_length=3, description="whose"
+        )
         split: Split = Field("train", description="test is for measuring, never for training")
 
     def __init__(self, config=None):
