@@ -98,9 +98,11 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
         return about | {"recipe": Recipe.load(name).tables()}
     if kind == "model":
         config = from_json((target / "config.json").read_text())
-        return about | {"directions": directions(config["spec"].get("domains") or (), len(config["networks"]))} | {
-            "config": config
-        }
+        return (
+            about
+            | {"directions": directions(config["spec"].get("domains") or (), len(config["networks"]))}
+            | {"config": config}
+        )
     about["description"] = " ".join((target.__doc__ or "").split())
     about["paper"] = _papers(about["description"])
     about["settings"] = [

@@ -1,5 +1,6 @@
 """Measure a translator on held-out pictures, beside three maps that need no training."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -55,7 +56,7 @@ def evaluate(
     reports = {}
     for name, images in maps.items():
         evidence = Evidence(View(Held(name, images), network, tick=tick), reference, None, network, sources)
-        reports[name] = measure(name, chosen, lambda _, e=evidence: e, [], [])
+        reports[name] = measure(name, chosen, functools.partial(_always, evidence), [], [])
     mine = reports.pop(model.name)
     measurements = {
         metric: found.model_copy(
@@ -78,6 +79,10 @@ def sheet(model: Model, sides: "Sides", count: int = 14) -> Image.Image:
         labels += [label for label, _ in drawn]
         rows += [images for _, images in drawn]
     return grid(torch.cat(rows), count, labels)
+
+
+def _always(evidence: Evidence, seed: int) -> Evidence:
+    return evidence  # a translation has no seed
 
 
 class Sides:
@@ -113,7 +118,7 @@ def translated(model: Model, images: Tensor, direction: str) -> Tensor:
     """What a direction makes of uint8 images: (N, C, H, W) in [0, 1]."""
     network, (low, high) = model.translator(direction), model.image_range
     like = next(network.parameters())
-    made = [network(part.to(like) / 255 * (high - low) + low).float().cpu() for part in images.split(50)]
+    made = [network(part.to(like) / 255 * (high - low) + low).float().cpu() for part in torch.split(images, 50)]
     return ((torch.cat(made) - low) / (high - low)).clamp(0, 1)
 
 
@@ -127,7 +132,7 @@ def nearest(sources: Tensor, learned: Sides, network: Features) -> Tensor:
 
 
 def _features(images: Tensor, network: Features) -> Tensor:
-    return torch.cat([network(part).float().cpu() for part in images.split(100)])
+    return torch.cat([network(part).float().cpu() for part in torch.split(images, 100)])
 
 
 def histogram_matched(sources: Tensor, targets: Tensor) -> Tensor:

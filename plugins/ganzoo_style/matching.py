@@ -33,14 +33,27 @@ def patches_apart(
     return torch.stack(losses).mean()
 
 
-def perceptual_distance(network: Features, made: Tensor, wanted: Tensor) -> Tensor:
-    """1 less the cosine of a frozen network's features at each place, mean over layers (after Johnson et al., 2016).
+def perceptual_distances(network: Features, made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """How far a frozen network's features of two pictures are apart, at each place and as statistics.
 
-    Images (N, C, H, W) in [-1, 1]; small shifts of an edge cost less than in pixels.
+    The first is 1 less the cosine at each place (after Johnson et al., 2016), the second the squared difference of the
+    features' mean and deviation over the picture, relative to the target's (after Huang and Belongie, 2017, eq. 13): it
+    doesn't mind where things are. Both are means over the layers. Images (N, C, H, W) in [-1, 1].
     """
     if network.device != made.device:
         network.to(made.device)
     with torch.no_grad():
         target = network.maps(network.prepare((wanted + 1) / 2))
     found = network.maps(network.prepare((made + 1) / 2))
-    return torch.stack([1 - cosine_similarity(a, b).mean() for a, b in zip(found, target, strict=True)]).mean()
+    places = [1 - cosine_similarity(a, b).mean() for a, b in zip(found, target, strict=True)]
+    statistics = [_unlike(_statistics(a), _statistics(b)) for a, b in zip(found, target, strict=True)]
+    return torch.stack(places).mean(), torch.stack(statistics).mean()
+
+
+def _statistics(maps: Tensor) -> Tensor:
+    flat = maps.flatten(2)
+    return torch.cat([flat.mean(2), (flat.var(2, unbiased=False) + 1e-6).sqrt()], 1)
+
+
+def _unlike(made: Tensor, wanted: Tensor) -> Tensor:
+    return ((made - wanted).square().sum(1) / (wanted.square().sum(1) + 1e-6)).mean()

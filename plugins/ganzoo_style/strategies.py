@@ -7,7 +7,7 @@ from torch.nn.functional import l1_loss
 
 from ganzoo import Settings, Strategy, Update
 from ganzoo.evaluation.parts import features
-from ganzoo_style.matching import features_apart, patches_apart, perceptual_distance
+from ganzoo_style.matching import features_apart, patches_apart, perceptual_distances
 from ganzoo_style.pool import Pool
 
 
@@ -15,20 +15,23 @@ class Pix2Pix(Strategy):
     """Pairs: the discriminator sees the source too, and an L1 distance holds the content (Isola et al., 2017).
 
     With `feature_matching` the discriminator's features of the output approach those of the target (Wang et al., 2018),
-    with `perceptual` those of a frozen network (Johnson et al., 2016): for pairs that don't match in each pixel.
+    with `perceptual` those of a frozen network at each place (Johnson et al., 2016), with `statistics` their mean and
+    deviation over the picture (Huang and Belongie, 2017): for pairs that don't match in each pixel.
     """
 
     class Config(Settings):
         l1: float = Field(100.0, ge=0, le=1e6, description="weight of the L1 distance to the target")
         feature_matching: float = Field(0.0, ge=0, le=1e6, description="weight of the distance of features; 0: none")
         perceptual: float = Field(0.0, ge=0, le=1e6, description="weight of the perceptual distance; 0: none")
-        network: str = Field("effnet-lite0", max_length=200, description="feature network of the perceptual distance")
+        statistics: float = Field(0.0, ge=0, le=1e6, description="weight of the features' statistics; 0: none")
+        network: str = Field("effnet-lite0", max_length=200, description="feature network of these two")
 
     inputs = "a", "b"
 
     def __init__(self, config=None, loss=None):
         super().__init__(config, loss)
-        self.features = features(self.config.network) if self.config.perceptual else None
+        perceives = self.config.perceptual or self.config.statistics
+        self.features = features(self.config.network) if perceives else None
 
     def step(self, nets, batches):
         G, D, weights = nets.generator, nets.discriminator, self.config
@@ -43,8 +46,9 @@ class Pix2Pix(Strategy):
             with torch.no_grad():
                 wanted = D.outputs(b, a).features
             loss = loss + weights.feature_matching * features_apart(seen.features, wanted)
-        if weights.perceptual:
-            loss = loss + weights.perceptual * perceptual_distance(self.features, fake, b)
+        if self.features is not None:
+            places, statistics = perceptual_distances(self.features, fake, b)
+            loss = loss + weights.perceptual * places + weights.statistics * statistics
         yield Update(G, loss, l1=distance, adversarial=adversarial)
 
 

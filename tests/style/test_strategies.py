@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import ganzoo
 from ganzoo.registry import registry
-from ganzoo_style.matching import patches_apart, perceptual_distance
+from ganzoo_style.matching import patches_apart, perceptual_distances
 from ganzoo_style.networks import Heads
 from ganzoo_style.pool import Pool
 
@@ -50,7 +51,7 @@ def test_pix2pix_scores_each_picture_beside_its_own_source():
     torch.testing.assert_close(sources, torch.cat([a, a]))
 
 
-@pytest.mark.parametrize("term", ["feature_matching", "perceptual"])
+@pytest.mark.parametrize("term", ["feature_matching", "perceptual", "statistics"])
 def test_what_matches_features_vanishes_on_the_target_itself(term):
     n, (a, b) = nets("pix2pix"), next(batches())
     n.generator.forward = lambda x: b.clone().requires_grad_()
@@ -58,17 +59,19 @@ def test_what_matches_features_vanishes_on_the_target_itself(term):
     torch.testing.assert_close(losses[0], losses[1], atol=1e-4, rtol=0)
     n.generator.forward = lambda x: a.clone().requires_grad_()
     losses = [list(strategy("pix2pix", l1=0.0, **{term: w}).step(n, iter([(a, b)])))[1].loss for w in (0.0, 10.0)]
-    assert losses[1] > losses[0] + 0.1
+    assert losses[1] > losses[0] + 0.05
 
 
-def test_the_perceptual_network_is_no_part_of_the_state_and_shifts_cost_it_less_than_noise():
+def test_the_perceptual_network_is_no_part_of_the_state_and_its_statistics_do_not_mind_a_shift():
     made = strategy("pix2pix", perceptual=1.0)
     assert not made.state_dict()
+    torch.manual_seed(0)
     picture = torch.nn.functional.interpolate(torch.rand(2, 3, 8, 8) * 2 - 1, scale_factor=8, mode="bilinear")
-    shifted, noisy = picture.roll(1, 3), (picture + 0.2 * torch.randn(picture.shape)).clamp(-1, 1)
-    distances = [perceptual_distance(made.features, other, picture) for other in (picture, shifted, noisy)]
-    assert abs(distances[0]) < 1e-5
-    assert distances[1] < distances[2]
+    shifted, noisy = picture.roll(8, 3), (picture + 0.2 * torch.randn(picture.shape)).clamp(-1, 1)
+    same, shift, noise = (perceptual_distances(made.features, other, picture) for other in (picture, shifted, noisy))
+    assert max(abs(distance) for distance in same) < 1e-5
+    assert shift[0] > 0.2  # at each place another thing
+    assert shift[1] < noise[1] / 3
 
 
 def test_cyclegan_takes_both_pictures_of_a_generator_in_one_pass():
@@ -117,7 +120,8 @@ def test_a_pool_shows_some_older_pictures_and_forgets_slowly():
 
 
 def test_patches_that_all_look_alike_cost_the_logarithm_of_their_number():
-    heads = Heads((3,), 4)
+    torch.manual_seed(0)
+    heads = Heads((3,), 16)
     flat, varied = [torch.ones(2, 3, 4, 4)], [torch.randn(2, 3, 4, 4)]
     torch.testing.assert_close(patches_apart(heads, flat, flat, 16, 0.07), torch.tensor(math.log(16)))
     assert patches_apart(heads, varied, varied, 16, 0.07) < math.log(16) / 2
