@@ -20,6 +20,7 @@ class Architecture:
     networks: tuple[str, ...] = ("generator", "discriminator")
     published: tuple[str, ...] = ("generator",)  # what a model folder holds, and loading builds
     conditions: tuple[str, ...] = ()  # what its networks take after the images or latents, by position
+    offers: tuple[str, ...] = ()  # what its networks can do beyond forward, for strategies that need it: "classes", ...
     image_range: tuple[float, float] = (-1.0, 1.0)  # of the images that the published networks make
     per_sample = True  # False: an example's result depends on its batch (batch norm, minibatch statistics)
 
@@ -38,6 +39,7 @@ class Generator(nn.Module):
     """
 
     latent_size: int
+    portable = True  # False: too large a graph for torch.export and ONNX
 
     def latent(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """`count` draws from the prior on the network's device: (count, latent_size), standard normal by default."""
@@ -53,7 +55,11 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A network that scores images: `forward(images, *conditions)` returns logits, or a list of them."""
+    """A network that scores images: `forward(images, *conditions)` returns logits, or a list of them.
+
+    One that says more has `outputs(images, *conditions)` too: an object with `logits` and what its architecture
+    `offers`, such as `classes` (logits of each class), `code` or `features`.
+    """
 
     per_sample = True  # False: logits depend on the whole batch, so real and fake are scored apart
 

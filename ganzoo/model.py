@@ -18,7 +18,7 @@ from ganzoo.folder import ModelConfig, ModelFiles
 from ganzoo.images import grid
 from ganzoo.known import where_to_get
 from ganzoo.registry import registry
-from ganzoo.resolve import architecture_of
+from ganzoo.resolve import architecture_of, built
 from ganzoo.text import directions, plain
 
 MOST = 10_000_000  # images of one call
@@ -46,9 +46,9 @@ class Model:
         config = files.config()
         architecture = _architecture(files, config)
         with torch.device("meta"):
-            skeletons = {name: architecture.build(name) for name in config.networks}
+            skeletons = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         weights = files.load(skeletons, config)
-        networks = {name: architecture.build(name) for name in config.networks}
+        networks = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         for name, network in networks.items():
             network.load_state_dict(weights[name], strict=True)
         model = cls(config, networks, architecture.image_range)

@@ -124,6 +124,10 @@ def export(model: Model, path: Path, format: str, network: str | None = None) ->
         raise GanzooError(f"there is no format {format!r}; there are: {', '.join(FORMATS)}")
     model = model.to("cpu", torch.float32)
     module = portable(model, network)
+    if not all(getattr(each, "portable", True) for each in model.networks.values()):
+        raise GanzooError(
+            f"model {model.name!r} makes its images in a loop that no such file can hold; use ganzoo itself"
+        )
     try:
         content = program_of(module, onnx=format == "onnx")
     except GanzooError:
@@ -217,12 +221,11 @@ def _need(*packages: str) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """torch's exporters print progress and warn of their own insides."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        logging.disable(before)

@@ -11,7 +11,6 @@ from torch import nn
 
 import ganzoo
 from ganzoo import card, folder, images
-from ganzoo.errors import GanzooError
 from ganzoo.evaluation import translation
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
@@ -34,22 +33,11 @@ def export(
     }
     model = Model(ModelConfig.read(config), dict(networks), parts.architecture.image_range)
     files = {"README.md": card.render(config).encode()}
-    drawn = model.sheet() if parts.recipe.task == "generate" else _translations(model, parts)
-    if drawn is not None:
-        files["samples.png"] = images.png(drawn)
+    if parts.recipe.task == "generate":
+        files["samples.png"] = images.png(model.sheet())
+    elif model.directions:
+        files["samples.png"] = images.png(translation.sheet(model))
     folder.write(target, config, networks, files, force=True)
-
-
-def _translations(model: Model, parts: Parts) -> Image.Image | None:
-    """Sources and what became of them, where the data has domains: held-out ones, or else those of training."""
-    if not model.directions:
-        return None
-    try:
-        sides = translation.domains(parts.recipe, "test")
-    except GanzooError:
-        held = parts.dataset.data  # type: ignore[attr-defined]
-        sides = translation.Sides(parts.spec.name, held["a"].cpu(), held["b"].cpu(), parts.dataset.paired)  # type: ignore[attr-defined]
-    return translation.sheet(model, sides)
 
 
 def card_sections(run: Run) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The loop: steps, averages, log, sample grids, checkpoints, signals; and what happens when a step goes bad."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.engine import health, report, trouble
+from ganzoo.engine.best import Best
 from ganzoo.engine.export import export, sample_grid
-from ganzoo.engine.measure import Measuring
+from ganzoo.engine.measure import measured
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
@@ -22,6 +24,7 @@ from ganzoo.engine.updates import Step, Stepper
 from ganzoo.errors import ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
+from ganzoo.regularized import attach, main_share
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
@@ -56,7 +59,10 @@ class Engine:
             self.lineage = processes.each(lambda: start_from(source, self.networks, base() if base else None))
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())
-        self.optimizers = {n: NetworkOptimizer(net, training.optimizer.of(n)) for n, net in self.networks.items()}
+        self.optimizers = {
+            n: NetworkOptimizer(net, training.optimizer.of(n).shared(main_share(self.strategy, n)))
+            for n, net in self.networks.items()
+        }
         self.averages = {name: Average(self.networks[name], ema) for name, ema in training.ema.items()}
         dataset, columns = parts.dataset.to(device), parts.columns
         self.stepper = Stepper(
@@ -70,7 +76,7 @@ class Engine:
             training.precision,
             training.seed,
         )
-        self.measuring = Measuring(parts, run)
+        self.best = Best(parts, run)
         self.steps = self.images = self.attempt = 0
         self.seconds = 0.0
         self.window: dict[str, list[Tensor]] = {}
@@ -82,6 +88,7 @@ class Engine:
         order = self.parts.architecture.networks.index(name)
         torch.manual_seed(key(self.training.seed, -1, order))
         network = self.parts.architecture.build(name).to(self.processes.device)
+        attach(self.parts.strategy, name, network)
         if self.training.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
@@ -151,6 +158,7 @@ class Engine:
                 export(self.run, self.parts, self.published(), self.steps, self.images, self.seconds)
             except (OSError, ModelError) as error:
                 raise TrainingError(f"{error}; make room there and give the same command again") from None
+            self.best.check(self.latest)
             health.examine(self.run, self.parts, self.published(), self.networks)
             report.write(self.run)
 
@@ -166,7 +174,7 @@ class Engine:
         began = time.perf_counter()
         fraction = min(1.0, self.images / self.training.images)
         self.strategy.__dict__["progress"] = Progress(self.steps, self.images, fraction)
-        step = self.stepper.step(self.attempt, ratios=not self.window)
+        step = self.stepper.step(self.attempt, moves=not self.window)
         if not step.drawn:
             raise TrainingError(f"strategy {self.parts.recipe.strategy.name!r} drew no batch in step {self.steps}")
         self.steps += 1
@@ -178,9 +186,9 @@ class Engine:
         self.observers.progress(self.images, self.training.images)
 
     def _remember(self, step: Step) -> None:
-        for name, values in (*step.metrics.items(), *step.ratios.items()):
+        for name, values in (*step.metrics.items(), *step.moves.items()):
             self.window.setdefault(name, []).extend(values)
-        self.updates.extend((self.steps, i, networks, total) for i, (networks, total) in enumerate(step.updates))
+        self.updates.extend((self.steps, i, networks, bad) for i, (networks, bad) in enumerate(step.updates))
 
     def _crossed(self, before: int, every: int) -> bool:
         return self.images // every > before // every
@@ -191,10 +199,15 @@ class Engine:
         if not self.window:
             return
         means = torch.stack([torch.stack(values).float().mean() for values in self.window.values()]).tolist()
-        row: dict[str, Any] = {"step": self.steps, "images": self.images, "seconds": round(self.seconds, 3)}
-        row |= dict(zip(self.window, means, strict=True))
+        row = self._row() | dict(zip(self.window, means, strict=True))
         self.window = {}
-        self.latest = row
+        self._tell(row)
+
+    def _row(self) -> dict[str, Any]:
+        return {"step": self.steps, "images": self.images, "seconds": round(self.seconds, 3)}
+
+    def _tell(self, row: dict[str, Any]) -> None:
+        self.latest |= {name: value for name, value in row.items() if math.isfinite(value)}
         self.saver.append(row)
         self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
 
@@ -218,13 +231,10 @@ class Engine:
         if wanted is None or not (self._crossed(before, wanted.every) or self.images >= self.training.images):
             return
         trouble.check(self)
-        if self.processes.first(self._is_best):
+        row = self._row() | self.processes.first(lambda: measured(self.parts, self.published()))
+        self._tell(row)
+        if self.processes.first(lambda: self.best.is_now(self.latest)):
             self._save()
-
-    def _is_best(self) -> bool:
-        row = self.measuring.now(self.published(), self.steps, self.images, self.seconds, self.saver.append)
-        self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
-        return self.measuring.best_step() == self.steps
 
     def _log_start(self) -> None:
         if self.processes.is_main:
@@ -232,7 +242,10 @@ class Engine:
 
     def _save(self, must: bool = False) -> None:
         trouble.check(self)
+        best = self.processes.first(lambda: self.best.is_now(self.latest))
         saved = self.saver.save(must)
+        if saved is not None and best:
+            self.processes.first(lambda: self.best.export(self.published(), self.steps, self.images, self.seconds))
         if self.processes.is_main:
             report.write(self.run)
         if saved is not None:

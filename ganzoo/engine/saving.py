@@ -1,6 +1,7 @@
 """Put a training on the disk and take it back: what a checkpoint holds, and what happens when the disk is full."""
 
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ class Saver:
         try:
             saved = checkpoints.save(folder, self.engine.steps, *self._parts(), self._facts())
             checkpoints.read(saved.path)  # nothing older goes before this one is known to be good
-            checkpoints.prune(folder, training.keep, training.best, self.engine.measuring.best_step())
+            checkpoints.prune(folder, training.keep, self.engine.best.path())
         except (OSError, ValueError) as error:
             return str(getattr(error, "strerror", None) or error)
         return None
@@ -87,7 +88,7 @@ class Saver:
             "log_bytes": e.run.log.stat().st_size,
             "world_size": e.processes.count,
             "accumulate": e.stepper.accumulate,
-            "latest": {name: value for name, value in e.latest.items() if value == value},
+            "latest": e.latest,
             "recipe": e.parts.recipe.tables(),
             "plugins": self._plugins(),
         }
@@ -100,6 +101,10 @@ class Saver:
         """A line of the log. A full disk costs the line, never the training."""
         if not self.engine.processes.is_main:
             return
+        bad = [name for name, value in row.items() if not math.isfinite(value)]
+        if bad:
+            log.warning("step %d: %s not finite, and left out of the log", row["step"], ", ".join(bad))
+            row = {name: value for name, value in row.items() if name not in bad}
         path = self.engine.run.log
         size = path.stat().st_size if path.exists() else 0
         try:

@@ -53,13 +53,17 @@ def evaluate_model(
     """Measure what a model makes of each seed against the held-out part of its data. Raises GanzooError.
 
     With a `reference` the model's own data is not opened; `training` then says what it learned from, if that is known.
+    A model that transforms is given held-out pictures; it has no seeds.
     """
-    if model.task == "transform" and not model.scale and reference is None:
-        from ganzoo.evaluation import translation
-
-        return translation.evaluate(model, metrics, features=features, tick=tick)
     if model.task != "generate":
-        raise GanzooError(f"model {model.name!r} transforms images; measure its results with --images and --reference")
+        if reference is not None:
+            said = f"model {model.name!r} transforms images; measure its results with --images and --reference"
+            raise GanzooError(said)
+        from ganzoo.evaluation import transformed, translation
+
+        if model.directions:
+            return translation.evaluate(model, metrics, count=count, features=features, tick=tick)
+        return transformed.evaluate(model, metrics, count=count, features=features, tick=tick)
     notes: list[str] = []
     if reference is None:
         reference, training, notes = _own_data(model)

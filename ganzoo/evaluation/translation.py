@@ -1,28 +1,27 @@
-"""Measure a translator on held-out pictures, beside three maps that need no training."""
+"""Measure a translator on held-out pictures, beside three maps that need no training; and draw them side by side."""
 
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ganzoo.errors import GanzooError
-from ganzoo.evaluation import parts
-from ganzoo.evaluation.evidence import Evidence, Tick, View
+from ganzoo.evaluation import parts, transformed
+from ganzoo.evaluation.evidence import Tick
 from ganzoo.evaluation.kernel import standardised
-from ganzoo.evaluation.measure import Report, measure
-from ganzoo.evaluation.pictures import Held
+from ganzoo.evaluation.measure import COUNT, Report
+from ganzoo.evaluation.pictures import FromDataset, Held, Pictures
 from ganzoo.features import Features
 from ganzoo.images import grid
 from ganzoo.model import Model
 from ganzoo.recipes import Recipe
-from ganzoo.registry import registry
 
-KERNEL = "kernel-distance,standardise=false"  # few pictures leave rare features that standardising would blow up
+KERNEL = "kernel-distance,standardise=false"  # few pictures leave rare features, which standardising would blow up
 PAIRED = ("l1", KERNEL, "retrieval", "content")
 UNPAIRED = (KERNEL, "content")
+SHOWN = 500  # pictures that a sheet chooses from
 
 
 def evaluate(
@@ -30,109 +29,59 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     *,
     direction: str | None = None,
+    count: int = COUNT,
     features: str | None = None,
     tick: Tick | None = None,
 ) -> Report:
-    """Measure a direction (the first by default) on the test pictures of the model's data. Raises GanzooError.
+    """Measure a direction (the first by default) on the held-out pictures of the model's data. Raises GanzooError.
 
     `beside` holds the same of the sources as they are ("untouched"), of the training target whose source is most like
     the test source ("nearest"; without pairs the target that is most like it), and of sources whose colours were moved
     to the training targets' histogram ("histogram"). Their values are details of each measurement, too.
     """
-    recipe = Recipe.parse(model.config.recipe)
-    test, learned = domains(recipe, "test"), domains(recipe, "train")
-    direction = direction or model.directions[0]
-    if model.directions.index(direction):
-        test, learned = test.turned(), learned.turned()
-    network = parts.features(features or parts.GENERAL).to(model.device)
-    reference, sources = (View(Held(f"{test.name}, {side}", images), network, True, tick) for side, images in test.both)
-    maps = {
-        model.name: translated(model, test.a, direction),
-        "untouched": test.a,
-        "nearest": nearest(test.a, learned, network),
-        "histogram": histogram_matched(test.a, learned.b),
+    model.translator(direction)  # refuses an unknown one
+    place = model.directions.index(direction) if direction else 0
+    held = transformed.held_out(model, count)
+    data = transformed.learned(Recipe.parse(model.config.recipe))
+    paired = getattr(data, "paired", True)
+    a, b = (all_of(FromDataset(data, transformed.TRAINING, column)) for column in transformed.columns_of(data))
+    if place:
+        held, a, b = held.turned(), b, a
+    network = parts.features(features or parts.features_for((), model.size, model.channels)).to(model.device)
+    sources = all_of(held.sources)
+    made = {
+        model.name: transformed.transformed(model, held.sources, list(model.networks)[place]),
+        "untouched": held.sources,
+        "nearest": Held("nearest", nearest(sources, a if paired else b, b, network)),
+        "histogram": Held("histogram", histogram_matched(sources, b)),
     }
-    chosen = list(metrics or (PAIRED if test.paired else UNPAIRED))
-    reports = {}
-    for name, images in maps.items():
-        evidence = Evidence(View(Held(name, images), network, tick=tick), reference, None, network, sources)
-        reports[name] = measure(name, chosen, functools.partial(_always, evidence), [], [])
+    pairs = getattr(parts.held_out(Recipe.parse(model.config.recipe)), "paired", True)
+    chosen = list(metrics or (PAIRED if pairs else UNPAIRED))
+    held = replace(held, training=None)
+    reports = {name: transformed.evaluate_made(these, held, chosen, features, tick) for name, these in made.items()}
     mine = reports.pop(model.name)
     measurements = {
         metric: found.model_copy(
-            update={"details": {**found.details, **{other: r[metric].value for other, r in reports.items()}}}
+            update={"details": {**found.details, **{name: report[metric].value for name, report in reports.items()}}}
         )
         for metric, found in mine.measurements.items()
     }
-    notes = [f"direction {direction}"]
-    return Report(model.name, measurements, mine.evidence, notes, reports)
+    return replace(mine, measurements=measurements, notes=[f"direction {model.directions[place]}"], beside=reports)
 
 
-def sheet(model: Model, sides: "Sides", count: int = 14) -> Image.Image:
-    """For each direction the source, what the model makes of it and, where they pair, what the other hand drew."""
-    places = torch.linspace(0, min(len(sides.a), len(sides.b)) - 1, count).long()
-    rows, labels = [], []
-    for direction, way in zip(model.directions, (sides, sides.turned()), strict=False):
-        source, target = direction.split("-to-")
-        drawn = [(f"{source} (source)", way.a[places] / 255), ("made", translated(model, way.a[places], direction))]
-        drawn += [(f"{target} (real)", way.b[places] / 255)] if way.paired else []
-        labels += [label for label, _ in drawn]
-        rows += [images for _, images in drawn]
-    return grid(torch.cat(rows), count, labels)
-
-
-def _always(evidence: Evidence, seed: int) -> Evidence:
-    return evidence  # a translation has no seed
-
-
-class Sides:
-    """The pictures of two domains, uint8 (N, C, H, W), in one order if they pair."""
-
-    def __init__(self, name: str, a: Tensor, b: Tensor, paired: bool):
-        self.name, self.a, self.b, self.paired = name, a, b, paired
-
-    @property
-    def both(self) -> Iterator[tuple[str, Tensor]]:
-        """Target, then source, with what they are called."""
-        yield from (("target", self.b), ("source", self.a))
-
-    def turned(self) -> "Sides":
-        return Sides(self.name, self.b, self.a, self.paired)
-
-
-def domains(recipe: Recipe, split: str) -> Sides:
-    """Both domains of a recipe's data in this split, not augmented. Raises GanzooError."""
-    component = registry().get("dataset", recipe.data.name)
-    if not {"split", "augment"} <= component.Config.model_fields.keys():
-        raise GanzooError(
-            f"data {recipe.data.name!r} holds nothing out; measure with --images, --reference and --sources"
-        )
-    settings = {k: v for k, v in recipe.data.settings.items() if k != "augment"}
-    dataset = component(component.Config.read(settings | {"split": split}))
-    a, b = dataset.data["a"], dataset.data["b"]
-    return Sides(dataset.spec.name, a, b, dataset.paired)
+def all_of(pictures: Pictures) -> Tensor:
+    """uint8 (N, C, H, W)."""
+    return torch.cat(list(pictures.batches()))
 
 
 @torch.inference_mode()
-def translated(model: Model, images: Tensor, direction: str) -> Tensor:
-    """What a direction makes of uint8 images: (N, C, H, W) in [0, 1]."""
-    network, (low, high) = model.translator(direction), model.image_range
-    like = next(network.parameters())
-    made = [network(part.to(like) / 255 * (high - low) + low).float().cpu() for part in torch.split(images, 50)]
-    return ((torch.cat(made) - low) / (high - low)).clamp(0, 1)
-
-
-@torch.inference_mode()
-def nearest(sources: Tensor, learned: Sides, network: Features) -> Tensor:
-    """For each source the learned target that belongs to the most similar learned source (or is most similar)."""
-    like = learned.a if learned.paired else learned.b
-    mine, known = (_features(images, network) for images in (sources, like))
-    a, b = (normalize(standardised(part, known), dim=1) for part in (mine, known))
-    return learned.b[(a @ b.T).argmax(1)]
-
-
-def _features(images: Tensor, network: Features) -> Tensor:
-    return torch.cat([network(part).float().cpu() for part in torch.split(images, 100)])
+def nearest(sources: Tensor, known: Tensor, answers: Tensor, network: Features) -> Tensor:
+    """For each source the answer that belongs to the most similar known picture."""
+    mine, theirs = (
+        torch.cat([network(part).float().cpu() for part in torch.split(images, 100)]) for images in (sources, known)
+    )
+    a, b = (normalize(standardised(part, theirs), dim=1) for part in (mine, theirs))
+    return answers[(a @ b.T).argmax(1)]
 
 
 def histogram_matched(sources: Tensor, targets: Tensor) -> Tensor:
@@ -146,3 +95,24 @@ def histogram_matched(sources: Tensor, targets: Tensor) -> Tensor:
         table = torch.searchsorted((want.cumsum(0) / want.sum()).contiguous(), middle).clamp(max=255).byte()
         matched[:, channel] = table[sources[:, channel].long()]
     return matched
+
+
+def sheet(model: Model, count: int = 14) -> Image.Image:
+    """For each direction the source, what the model makes of it and, where they pair, what the other hand drew.
+
+    Held-out pictures of the model's data, or those of training where it holds nothing out.
+    """
+    recipe = Recipe.parse(model.config.recipe)
+    data = parts.held_out(recipe) or transformed.learned(recipe)
+    a, b = (all_of(FromDataset(data, SHOWN, column)) for column in transformed.columns_of(data))
+    places = torch.linspace(0, min(len(a), len(b)) - 1, count).long()
+    rows, labels = [], []
+    for network, direction, (source, target) in zip(model.networks, model.directions, ((a, b), (b, a)), strict=False):
+        domains = direction.split("-to-")
+        given = Held("given", source[places])
+        drawn: list[tuple[str, Pictures]] = [(domains[0], given)]
+        drawn += [("made", transformed.transformed(model, given, network))]
+        drawn += [(domains[1], Held("real", target[places]))] if getattr(data, "paired", True) else []
+        labels += [label for label, _ in drawn]
+        rows += [all_of(pictures) / 255 for _, pictures in drawn]
+    return grid(torch.cat(rows), count, labels)

@@ -12,6 +12,7 @@ from ganzoo.testing import (  # noqa: F401  (their checks)
     features,
     losses,
     recipes,
+    regularizers,
     stored,
     strategies,
 )

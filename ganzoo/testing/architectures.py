@@ -74,8 +74,6 @@ def any_size(subject: Subject) -> None:
     for maker in makers(architecture, networks):
         if maker.generates:
             raise NotRun("it makes images of latents")
-        if getattr(architecture.config, "size", None):
-            raise NotRun("its settings fix the size")
         network = maker.network.eval()
         stir(network)
         scale, context = int(getattr(network, "scale", 1)), getattr(network, "context", None)
@@ -153,11 +151,18 @@ def gradients(subject: Subject) -> None:
         parts = {maker.name: maker.network} | ({"discriminator": D} if D is not None else {})
         stir(*parts.values())
         made = maker.network(maker.given(), *condition)
-        score = total(D(made, *condition)) if D is not None else (made * torch.randn_like(made)).sum()
+        score = _said(D, made, condition) if D is not None else (made * torch.randn_like(made)).sum()
         for name, network in parts.items():
             idle = _idle(score, network)
             said = f"has weights in its {name} that get no gradient ({idle[:3]}); is something detached?"
             need(not idle, subject, said)
+
+
+def _said(D: nn.Module, images: Tensor, condition: list[Tensor]) -> Tensor:
+    """All that a discriminator says of images, as one number."""
+    outputs: Any = getattr(D, "outputs", None)
+    said = vars(outputs(images, *condition)) if outputs else {"logits": D(images, *condition)}
+    return torch.stack([total(said[name]) for name in sorted(said)]).sum()
 
 
 def _idle(score: Tensor, network: nn.Module) -> list[str]:
@@ -182,7 +187,8 @@ def label_sensitivity(subject: Subject) -> None:
         given = maker.given(2)
         with torch.no_grad():
             made = [maker.make(given, label) for label in (one, other)]
-            scores = [D(made[0], *label) for label in (one, other)] if D is not None else []
+            judge = None if "classes" in architecture.offers else D  # one that names the label itself isn't told
+            scores = [judge(made[0], *label) for label in (one, other)] if judge is not None else []
         apart = (made[0] - made[1]).abs().max() > 1e-6
         need(apart, subject, f"has a {maker.name} that ignores its label; embed it")
         differs = not scores or (total(scores[0]) - total(scores[1])).abs() > 1e-7

@@ -93,12 +93,18 @@ class Bench:
     The kit's own pair where that is what it trains; else the networks and data of a recipe that uses it.
     """
 
-    def __init__(self, subject: Subject, *, conditional: bool = False, dtype: torch.dtype = torch.float64):
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        conditional: bool = False,
+        dtype: torch.dtype = torch.float64,
+        kind: type[Strategy] | None = None,
+    ):
         self.subject, self.conditional, self.dtype = subject, conditional, dtype
-        self.kind: type[Strategy] = subject.target
+        self.kind: type[Strategy] = kind or subject.target
+        self.setting = setting = setting_of(subject) if kind is None else None
         torch.manual_seed(0)
-        setting = setting_of(subject)
-        self.setting = setting
         if setting is None:
             both = {"generator": TinyGenerator(conditional), "discriminator": TinyDiscriminator(conditional)}
             self.networks: Networks = {name: both[name] for name in self.kind.networks}

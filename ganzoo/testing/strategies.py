@@ -30,7 +30,7 @@ def steps(subject: Subject) -> None:
         except (PluginError, AttributeError) as error:
             raise Fault(f"{subject}: {error}") from error
         need(all(step.drawn for step in done), subject, "draws no batch; take one by next(batches)")
-        finite = all(bool(torch.isfinite(total)) for step in done for _, total in step.updates)
+        finite = not any(bool(bad) for step in done for _, bad in step.updates)
         need(finite, subject, "gives a loss or gradient that isn't finite on tame data; look for a root or log at 0")
 
 

@@ -90,7 +90,7 @@ class CUT(Pix2Pix):
         translator = generator(self.config)
         if network == "generator":
             return translator
-        return Heads(translator.widths, self.config.embedding).apply(small_weights)
+        return Heads(translator.widths, self.config.embedding)
 
 
 def generator(config: EitherGenerator) -> nn.Module:

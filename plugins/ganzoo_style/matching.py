@@ -18,16 +18,16 @@ def patches_apart(
 ) -> Tensor:
     """Cross-entropy of finding a patch's own source among the patches of that picture (Park et al., 2020, eq. 3).
 
-    `made` and `source` are features of several scales, (N, C, H, W). Gradients reach the heads through `made` alone.
+    `made` and `source` are features of several scales, (N, C, H, W).
     """
-    chosen = [torch.randperm(x[0, 0].numel(), device=x.device)[:places] for x in made]
+    chosen = [torch.rand(1, x[0, 0].numel(), device=x.device).argsort(1)[0, :places] for x in made]
     query, key = (
         heads([x.flatten(2).transpose(1, 2)[:, at] for x, at in zip(side, chosen, strict=True)])
         for side in (made, source)
     )
     losses = []
     for q, k in zip(query, key, strict=True):
-        alike = (q.float() @ k.detach().float().transpose(1, 2) / temperature).flatten(0, 1)
+        alike = (q.float() @ k.float().transpose(1, 2) / temperature).flatten(0, 1)
         own = torch.arange(q.shape[1], device=q.device).repeat(len(q))
         losses.append(cross_entropy(alike, own))
     return torch.stack(losses).mean()

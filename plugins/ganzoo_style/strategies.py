@@ -85,7 +85,7 @@ class CycleGAN(Strategy):
         for domain, D, real, fake in sides:
             real_logits, fake_logits = self.logits(D, (real, self.pools[domain].mixed(fake.detach())))
             loss = self.loss.discriminator(real_logits, fake_logits) / 2
-            yield Update(D, loss, examples={domain: fake} if self.config.pool else None)
+            yield Update(D, loss, {domain: fake} if self.config.pool else None)
 
     def keep(self, examples):
         for domain, images in examples.items():
@@ -120,9 +120,7 @@ class CUT(Strategy):
         yield Update((G, heads), adversarial + contrast, contrast=contrast, adversarial=adversarial)
 
     def contrast(self, G, heads, made, source):
-        with torch.no_grad():
-            wanted = G.features(source)
-        return patches_apart(heads, G.features(made), wanted, self.config.patches, self.config.temperature)
+        return patches_apart(heads, G.features(made), G.features(source), self.config.patches, self.config.temperature)
 
 
 def both(G, source, target):

@@ -148,7 +148,6 @@ def test_pools_are_the_same_when_a_batch_is_split(tmp_path):
             recipe.changed({"training.accumulate": accumulate}), out=tmp_path / str(accumulate), device="cpu"
         )
         saved = sorted(run.checkpoints.glob("step-*"))[-1] / "strategy.safetensors"
-        from safetensors.torch import load_file
 
         counts.append({name: tuple(value.shape) for name, value in load_file(saved).items()})
     assert counts[0] == counts[1]
