@@ -11,5 +11,6 @@ def ganzoo_datasets():
         "emoji-styles": "emoji_domains:EmojiStyles",
         "emoji-unpaired": "emoji_domains:EmojiUnpaired",
         "glyphs": "glyphs:Glyphs",
+        "photos": "photo_patches:Photos",
     }
     return {name: f"ganzoo_collections.{target}" for name, target in names.items()}
