@@ -121,7 +121,7 @@ def translation(model: Report, untouched: Report) -> Verdict:
 
     So the identity, whose kernel distance to the target is that of the sources, doesn't pass.
     """
-    style, before = model[KERNEL], untouched[KERNEL]
+    style, before = model["kernel-distance"], untouched["kernel-distance"]
     gained = before.minus(style) / before.value if before.value > 0 else 0.0
     checks = [
         Check("content kept", model["content"].value, 0.5),
@@ -188,7 +188,7 @@ def _translated(kind: str, model: Model, count: int, features: str | None) -> Ve
         made = transformed.transformed(model, pictures.sources, network)
         report = transformed.evaluate_made(made, pictures, metrics, features)
         untouched = transformed.evaluate_made(pictures.sources, pictures, [KERNEL], features)
-        verdict = translation(report, untouched)
+        verdict = translation(_named(report), _named(untouched))
         verdicts.append(replace(verdict, checks=[*verdict.checks, *_memorisation(report)]))
     checks = [check for verdict in verdicts for check in verdict.checks]
     return replace(verdicts[0], checks=checks, notes=[note for verdict in verdicts for note in verdict.notes])

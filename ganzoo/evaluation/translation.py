@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ganzoo.evaluation import parts, transformed
-from ganzoo.evaluation.evidence import Tick
+from ganzoo.evaluation.evidence import Tick, View
 from ganzoo.evaluation.kernel import standardised
 from ganzoo.evaluation.measure import COUNT, Report
 from ganzoo.evaluation.pictures import FromDataset, Held, Pictures
@@ -52,7 +52,7 @@ def evaluate(
     made = {
         model.name: transformed.transformed(model, held.sources, list(model.networks)[place]),
         "untouched": held.sources,
-        "nearest": Held("nearest", nearest(sources, a if paired else b, b, network)),
+        "nearest": Held("nearest", nearest(sources, a if paired else b, b, network, tick)),
         "histogram": Held("histogram", histogram_matched(sources, b)),
     }
     pairs = getattr(parts.held_out(Recipe.parse(model.config.recipe)), "paired", True)
@@ -74,14 +74,11 @@ def all_of(pictures: Pictures) -> Tensor:
     return torch.cat(list(pictures.batches()))
 
 
-@torch.inference_mode()
-def nearest(sources: Tensor, known: Tensor, answers: Tensor, network: Features) -> Tensor:
+def nearest(sources: Tensor, known: Tensor, answers: Tensor, network: Features, tick: Tick | None = None) -> Tensor:
     """For each source the answer that belongs to the most similar known picture."""
-    mine, theirs = (
-        torch.cat([network(part).float().cpu() for part in torch.split(images, 100)]) for images in (sources, known)
-    )
-    a, b = (normalize(standardised(part, theirs), dim=1) for part in (mine, theirs))
-    return answers[(a @ b.T).argmax(1)]
+    views = [View(Held(name, images), network, True, tick) for name, images in (("sources", sources), ("known", known))]
+    mine, theirs = (normalize(standardised(view.features, views[1].features), dim=1) for view in views)
+    return answers[(mine @ theirs.T).argmax(1)]
 
 
 def histogram_matched(sources: Tensor, targets: Tensor) -> Tensor:
