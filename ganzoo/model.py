@@ -3,13 +3,14 @@
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo import folder as model_folder
+from ganzoo import photos, tiling
 from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
@@ -172,6 +173,79 @@ class Model:
             made = self.network.sample(z.to(like), *parts)  # type: ignore[operator]
             images.append(self._unit(made).to(target))
         return torch.cat(images)
+
+    @overload
+    def transform(
+        self,
+        images: Image.Image,
+        *,
+        direction: str | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        **conditions: Any,
+    ) -> Image.Image: ...
+    @overload
+    def transform(
+        self,
+        images: Tensor,
+        *,
+        direction: str | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        **conditions: Any,
+    ) -> Tensor: ...
+
+    @torch.inference_mode()
+    def transform(
+        self,
+        images: Any,
+        *,
+        direction: str | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        **conditions: Any,
+    ) -> Any:
+        """What the model makes of a picture of any size; large ones go through it in tiles without seams.
+
+        A PIL picture gives a PIL picture: grey stays grey, 16 bits stay 16, alpha is kept and EXIF orientation
+        honoured. A tensor, (N, channels, H, W) float in [0, 1] or uint8, gives float32 in [0, 1] on its device. `tile`
+        is the side of a tile in input pixels, chosen by size when left out. `ensemble` takes the mean over the eight
+        flips and turns (Timofte et al., 2016), at eight times the work. `direction` is one of `directions`. Raises
+        ModelError.
+        """
+        if self.task != "transform":
+            raise ModelError(f"model {self.name!r} makes images of nothing; use sample(count)")
+        network = self.translator(direction)
+        if tile is not None:
+            _whole("tile", tile, 8, 2**16)
+        many = len(images) if isinstance(images, Tensor) and images.dim() == 4 else 1
+        given = self._conditions(many, conditions)
+        low, high = self.image_range
+        like = next(network.parameters())
+
+        def call(part: Tensor) -> Tensor:
+            labels = (condition.to(like.device) for condition in given)
+            made: Tensor = network(part.to(like) * (high - low) + low, *labels)
+            return self._unit(made).to(part.device)
+
+        chosen = tiling.ensemble(call) if ensemble else call
+        if isinstance(images, Image.Image):
+            return photos.transformed(images, network, chosen, self.channels or 3, tile)
+        return tiling.transformed(network, chosen, self._pictures(images), tile)
+
+    def _pictures(self, images: Any) -> Tensor:
+        channels = self.channels or 3
+        if not isinstance(images, Tensor):
+            kind = type(images).__name__
+            raise ModelError(f"transform takes a PIL picture or a tensor of images, not {kind}; Image.open(path) gives one")
+        if images.dim() != 4 or images.shape[1] != channels or not images.numel():
+            shape = tuple(images.shape)
+            raise ModelError(f"images of shape {shape} were given; model {self.name!r} takes (N, {channels}, H, W)")
+        if images.dtype == torch.uint8:
+            return images.float() / 255
+        if not images.is_floating_point():
+            raise ModelError(f"images must be float in [0, 1] or uint8, not {images.dtype}")
+        return images.float()
 
     def sheet(self, columns: int = 10, *, seed: int = 0) -> Image.Image:
         """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""

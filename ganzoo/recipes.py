@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.errors import GanzooError, RecipeError, UnknownNameError
+from ganzoo.known import package_of, where_to_get
 from ganzoo.registry import registry
 from ganzoo.settings import Settings, mistakes
 
@@ -243,7 +244,8 @@ def configure(
         component = registry().get(kind or PARTS[place], name)
         return component, component.Config.read(settings)
     except GanzooError as error:
-        wrong.append(f"{place}.name: {error}")
+        lacking = isinstance(error, UnknownNameError) and package_of(kind or PARTS[place], name)
+        wrong.append(f"{place}.name: {where_to_get(kind or PARTS[place], name) if lacking else error}")
     except (ValidationError, ValueError) as error:
         lines = mistakes(error, place)
         if not known:  # without the data nobody knows what its spec would have filled in

@@ -56,6 +56,20 @@ class Made(Pictures):
         self.sources.require_alike()
 
 
+class Photographs(Pictures):
+    """Whole pictures of any size, uint8 (C, H, W), which a dataset offers by `whole(column)`."""
+
+    def __init__(self, name: str, images: list[Tensor]):
+        self.name, self.images, self.count = f"{name}, whole", images, len(images)
+
+    def each(self) -> Iterator[Tensor]:
+        return iter(self.images)
+
+    def require_alike(self) -> None:
+        if len({image.shape for image in self.images}) > 1:
+            raise GanzooError(f"pictures of {self.name} have unlike sizes, and this metric compares alike ones")
+
+
 def transformed(model: Model, sources: Pictures, network: str | None = None) -> Made:
     """What a model's network (the first one) makes of pictures."""
     module = portable(model, network or next(iter(model.networks)))
@@ -94,6 +108,9 @@ def held_out(model: Model, most: int) -> Held:
     if test is None:
         raise GanzooError(f"{recipe.data.name} holds nothing out, so model {model.name!r} can't be judged by it")
     given, wanted = columns_of(test)
+    if hasattr(test, "whole"):
+        sources, originals = (Photographs(test.spec.name, test.whole(column)[:most]) for column in (given, wanted))
+        return Held(sources, originals, None)
     training = FromDataset(learned(recipe), TRAINING, wanted)
     return Held(FromDataset(test, most, given), FromDataset(test, most, wanted), training)
 

@@ -15,6 +15,11 @@ def ganzoo_strategies():
 
 
 @hookimpl
+def ganzoo_datasets():
+    return {"photo-folder": "ganzoo_superres.folder:PhotoFolder"}
+
+
+@hookimpl
 def ganzoo_recipes():
     return files_in(__name__, "recipes", ".toml")
 

@@ -10,8 +10,8 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ganzoo import Dataset, Settings
-from ganzoo_superres.degradations import bicubic
+from ganzoo import Dataset, GanzooError, Settings
+from ganzoo_superres.degradations import Chain, as_array, as_image, bicubic, realistic
 
 BLOCK = 4096  # examples whose random numbers are drawn together
 
@@ -19,19 +19,27 @@ BLOCK = 4096  # examples whose random numbers are drawn together
 class PatchPairs(Dataset):
     """Aligned patches `low` and `high` of pictures that stay in memory as uint8.
 
-    Each picture is degraded once as a whole, so no patch has a border effect. A subclass sets `spec` and calls `hold`.
+    Each picture is degraded once as a whole, so no patch has a border effect; with the realistic degradation it is
+    held in several `versions`. A subclass sets `spec` and calls `hold`.
     """
 
     class Config(Settings):
+        split: Literal["train", "test"] = Field("train", description="test is for measuring, never for training")
         scale: Literal[2, 3, 4] = Field(4, description="how much larger the originals are")
         patch: int = Field(32, ge=4, le=512, description="side of a low-resolution patch in pixels")
         sizes: tuple[float, ...] = Field(
-            (1.0,), min_length=1, max_length=8, description="each picture is also used at these sizes, 0.1 to 1"
+            (1.0,), min_length=1, max_length=8, description="each picture of training is used at these sizes"
         )
         emphasis: float = Field(
             0.0, ge=0, le=4, description="0: every place alike; above: the more detail, the more often"
         )
-        augment: bool = Field(True, description="flips, quarter turns")
+        augment: bool = Field(True, description="flips and quarter turns")
+        degradation: Literal["bicubic", "realistic"] = Field(
+            "bicubic", description="Pillow's bicubic, or blur, resize, noise and JPEG"
+        )
+        chain: Chain = Field(Chain(), description="ranges of the realistic degradation")
+        passes: int = Field(1, ge=1, le=2, description="realistic: 2 repeats the chain (Wang et al., 2021)")
+        versions: int = Field(4, ge=1, le=64, description="realistic: how often each picture is degraded anew")
 
     columns = ("low", "high")
 
@@ -39,23 +47,41 @@ class PatchPairs(Dataset):
         """Keep these uint8 pictures (H, W, C), all with the same channels, at every size asked for."""
         side, scale = self.config.patch, self.config.scale
         lows, highs, weights, places = [], [], [], []
-        starts = [0, 0]
+        low_start = high_start = 0
+        self.wholes: list[tuple[np.ndarray, np.ndarray]] = []
         for picture in pictures:
-            for size in self.config.sizes:
+            for size in self.config.sizes if self.config.split == "train" else (1.0,):
                 high = cropped(resized(picture, size), scale)
                 if min(high.shape[:2]) < side * scale:
                     continue
-                low = bicubic(high, scale)
-                weights.append(detail(low, high, side).flatten() ** self.config.emphasis)
-                height, width = low.shape[:2]
-                places.append([height, width, *starts])
-                lows.append(torch.from_numpy(low.transpose(2, 0, 1).copy()).flatten())
+                plain, versions = bicubic(high, scale), self._versions(high, len(places))
+                self.wholes.append((versions[0], high))
+                weight = detail(plain, high, side).flatten() ** self.config.emphasis
+                for low in versions:
+                    places.append([*low.shape[:2], low_start, high_start])
+                    weights.append(weight)
+                    lows.append(torch.from_numpy(low.transpose(2, 0, 1).copy()).flatten())
+                    low_start += low.size
                 highs.append(torch.from_numpy(high.transpose(2, 0, 1).copy()).flatten())
-                starts = [starts[0] + lows[-1].numel(), starts[1] + highs[-1].numel()]
+                high_start += high.size
+        if not places:
+            raise GanzooError(f"no picture has {side * scale} pixels a side, which patch = {side} needs; lower it")
         self.low, self.high, self.places = torch.cat(lows), torch.cat(highs), torch.tensor(places)
         self.firsts = torch.tensor([0, *(len(w) for w in weights)]).cumsum(0)
         self.cumulative = torch.cat(weights).double().cumsum(0)
         self._draws: dict[tuple[int, int], Tensor] = {}
+
+    def _versions(self, high: np.ndarray, number: int) -> list[np.ndarray]:
+        c = self.config
+        if c.degradation == "bicubic":
+            return [bicubic(high, c.scale)]
+        generator = torch.Generator().manual_seed(number)
+        return [realistic(high, c.scale, c.chain, c.passes, generator) for _ in range(c.versions)]
+
+    def whole(self, column: str) -> list[Tensor]:
+        """The pictures in full, uint8 (C, H, W): what a model is measured on."""
+        which = self.columns.index(column)
+        return [torch.from_numpy(pair[which].transpose(2, 0, 1).copy()) for pair in self.wholes]
 
     def to(self, device: torch.device | str) -> "PatchPairs":
         for name in ("low", "high", "places", "firsts", "cumulative"):
@@ -84,7 +110,7 @@ class PatchPairs(Dataset):
         row, column = torch.where(transposed, right, down), torch.where(transposed, down, right)
         row, column = torch.where(upside, side - 1 - row, row), torch.where(mirrored, side - 1 - column, column)
         index = (first + y * scale * width + x * scale)[:, None, None] + row * width[:, None, None] + column
-        channels = torch.arange(self.spec.channels or 3, device=place.device)
+        channels = torch.arange(self.spec.channels, device=place.device)
         index = index[:, None] + channels[None, :, None, None] * (height * width)[:, None, None, None]
         return getattr(self, name)[index].float().mul_(2 / 255).sub_(1)
 
@@ -115,15 +141,13 @@ def resized(picture: np.ndarray, size: float) -> np.ndarray:
     if size == 1:
         return picture
     height, width = (round(side * size) for side in picture.shape[:2])
-    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)).reshape(height, width, -1)
+    return as_array(as_image(picture).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def detail(low: np.ndarray, high: np.ndarray, side: int) -> Tensor:
     """How much a plain enlargement misses in the patch at each place of the low picture: mean difference, at least 1."""
     scale = high.shape[0] // low.shape[0]
-    image = Image.fromarray(low[:, :, 0] if low.shape[2] == 1 else low)
-    large = image.resize((high.shape[1], high.shape[0]), Image.Resampling.BICUBIC)
-    plain = np.asarray(large, dtype=np.float32).reshape(high.shape)
+    large = as_image(low).resize((high.shape[1], high.shape[0]), Image.Resampling.BICUBIC)
+    plain = as_array(large).astype(np.float32)
     missed = torch.from_numpy(np.abs(plain - high).mean(2))[None, None]
     return avg_pool2d(avg_pool2d(missed, scale), side, stride=1)[0, 0] + 1
