@@ -1,9 +1,12 @@
 """The base of every architecture, and of the networks that it builds."""
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ganzoo.settings import Settings
 
@@ -73,3 +76,30 @@ class Translator(nn.Module):
     scale = 1  # how much larger the result is than what it was made of
     multiple = 1  # sides of its input must be multiples of this
     context: int | None = None  # input pixels around a place that its result depends on; None: all of them
+
+
+def recomputed(network: nn.Module, compute: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """`compute(*inputs)`, a part of the network's forward, whose activations aren't kept: the backward pass computes
+    them again (Chen et al., 2016). Second derivatives work, and batch norm's running statistics move once."""
+    if not (network.training and torch.is_grad_enabled()):
+        return compute(*inputs)
+    result: Tensor = checkpoint(
+        compute, *inputs, use_reentrant=False, context_fn=lambda: (contextlib.nullcontext(), _Still(network))
+    )
+    return result
+
+
+class _Still:
+    """Running statistics stay as they are; entered once for every derivative that is taken."""
+
+    def __init__(self, network: nn.Module):
+        norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        self.kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+
+    def __enter__(self) -> None:
+        for norm, _, _ in self.kept:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *_: object) -> None:
+        for norm, momentum, count in self.kept:
+            norm.momentum, norm.num_batches_tracked = momentum, count

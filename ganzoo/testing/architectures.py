@@ -151,6 +151,8 @@ def gradients(subject: Subject) -> None:
         parts = {maker.name: maker.network} | ({"discriminator": D} if D is not None else {})
         stir(*parts.values())
         made = maker.network(maker.given(), *condition)
+        if D is None and maker.generates and not made.requires_grad:
+            raise NotRun("it is trained by something else than its images; its recipes are checked instead")
         score = _said(D, made, condition) if D is not None else (made * torch.randn_like(made)).sum()
         for name, network in parts.items():
             idle = _idle(score, network)
