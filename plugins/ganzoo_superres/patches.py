@@ -48,6 +48,7 @@ class PatchPairs(Dataset):
         side, scale = self.config.patch, self.config.scale
         lows, highs, weights, places = [], [], [], []
         low_start = high_start = 0
+        self._draws: dict[tuple[int, int], Tensor] = {}
         self.wholes: list[tuple[np.ndarray, np.ndarray]] = []
         for picture in pictures:
             for size in self.config.sizes if self.config.split == "train" else (1.0,):
@@ -69,7 +70,7 @@ class PatchPairs(Dataset):
         self.low, self.high, self.places = torch.cat(lows), torch.cat(highs), torch.tensor(places)
         self.firsts = torch.tensor([0, *(len(w) for w in weights)]).cumsum(0)
         self.cumulative = torch.cat(weights).double().cumsum(0)
-        self._draws: dict[tuple[int, int], Tensor] = {}
+        self.channels = self.wholes[0][1].shape[2]
 
     def _versions(self, high: np.ndarray, number: int) -> list[np.ndarray]:
         c = self.config
@@ -110,7 +111,7 @@ class PatchPairs(Dataset):
         row, column = torch.where(transposed, right, down), torch.where(transposed, down, right)
         row, column = torch.where(upside, side - 1 - row, row), torch.where(mirrored, side - 1 - column, column)
         index = (first + y * scale * width + x * scale)[:, None, None] + row * width[:, None, None] + column
-        channels = torch.arange(self.spec.channels, device=place.device)
+        channels = torch.arange(self.channels, device=place.device)
         index = index[:, None] + channels[None, :, None, None] * (height * width)[:, None, None, None]
         return getattr(self, name)[index].float().mul_(2 / 255).sub_(1)
 

@@ -58,7 +58,7 @@ class SRGAN(Strategy):
         loss = weights.pixel * pixel + weights.adversarial * adversarial
         metrics = {"pixel": pixel, "adversarial": adversarial}
         if self.features is not None:
-            metrics["perceptual"] = features_apart(self.features, fake, high)
+            metrics["perceptual"] = features_apart(self.features, fake, high, self.progress.step)
             loss = loss + weights.perceptual * metrics["perceptual"]
         yield Update(G, loss, **metrics)
 
@@ -71,11 +71,14 @@ def distance(kind, made, wanted):
     return difference.abs().mean() if kind == "l1" else (difference.square() + 1e-6).sqrt().mean()
 
 
-def features_apart(network, made, wanted):
+def features_apart(network, made, wanted, step=0):
     """1 less the cosine of a frozen network's features at each place, mean over layers (Johnson et al., 2016).
 
-    Images (N, C, H, W) in [-1, 1].
+    Images (N, C, H, W) in [-1, 1]. Both are rolled, each step another way: seen always in one place, the strides of the
+    network let a chequered pattern through.
     """
+    shift = step * 13 % 32, step * 7 // 3 % 32  # no random numbers, which micro-batches would not share
+    made, wanted = (images.roll(shift, (2, 3)) for images in (made, wanted))
     if network.device != made.device:
         network.to(made.device)
     with torch.no_grad():

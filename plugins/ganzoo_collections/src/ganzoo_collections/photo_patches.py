@@ -1,8 +1,19 @@
 """Patches of the photographs with their low-resolution counterparts, for super-resolution."""
 
+import functools
+from typing import Any
+
 from ganzoo import Spec
 from ganzoo_collections.photos import about, pictures
 from ganzoo_superres.patches import PatchPairs
+
+
+@functools.lru_cache(maxsize=4)
+def _held(config: PatchPairs.Config) -> dict[str, Any]:
+    """Decoding takes seconds, and opening the same data twice in a process is common."""
+    patches = PatchPairs(config)
+    patches.hold(pictures(config.split))
+    return vars(patches)
 
 
 class Photos(PatchPairs):
@@ -11,7 +22,7 @@ class Photos(PatchPairs):
     def __init__(self, config=None):
         super().__init__(config)
         entries = about(self.config.split)
-        self.hold(pictures(self.config.split))
+        vars(self).update(_held(self.config), _draws={})
         credits = [f"{entry['file']} by {entry['author']} ({entry['licence']})" for entry in entries]
         self.spec = Spec(
             name=f"photos ({self.config.split})",
