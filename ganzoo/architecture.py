@@ -1,7 +1,7 @@
 """The base of every architecture, and of the networks that it builds."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -42,6 +42,7 @@ class Generator(nn.Module):
     """
 
     latent_size: int
+    options: Mapping[str, tuple[float, float]] = {}  # numbers that `sample` takes by name, with their bounds
     portable = True  # False: too large a graph for torch.export and ONNX
 
     def latent(self, count: int, generator: torch.Generator | None = None) -> Tensor:
@@ -50,6 +51,17 @@ class Generator(nn.Module):
         device = like.device if generator is None else generator.device
         draw = torch.randn(count, self.latent_size, generator=generator, device=device, dtype=like.dtype)
         return draw.to(like.device)
+
+    def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
+        """Latents on the way from `start` (way 0) to `end` (way 1), as likely as they are: (N, ...), way (N,).
+
+        Along a great circle by default, as suits normal latents (White, 2016).
+        """
+        a, b = start.flatten(1), end.flatten(1)
+        cosine = torch.nn.functional.cosine_similarity(a, b, dim=1).clamp(-0.9999, 0.9999)
+        angle = cosine.arccos()
+        first, second = ((1 - way) * angle).sin() / angle.sin(), (way * angle).sin() / angle.sin()
+        return (first[:, None] * a + second[:, None] * b).view_as(start)
 
     def sample(self, latents: Tensor, *conditions: Tensor) -> Tensor:
         """Images for latents, (N, C, H, W) in the architecture's `image_range`."""

@@ -124,7 +124,7 @@ def export(model: Model, path: Path, format: str, network: str | None = None) ->
         raise GanzooError(f"there is no format {format!r}; there are: {', '.join(FORMATS)}")
     model = model.to("cpu", torch.float32)
     module = portable(model, network)
-    if not all(getattr(each, "portable", True) for each in model.networks.values()):
+    if not getattr(module.network, "portable", True):
         raise GanzooError(
             f"model {model.name!r} makes its images in a loop that no such file can hold; use ganzoo itself"
         )

@@ -168,7 +168,8 @@ def _show(part: dict[str, Any]) -> None:
             default = "from the data or needed" if s["needed"] else repr(s["default"])
             table.add_row(*(escape(word) for word in (s["name"], s["type"], default, s["bounds"], s["description"])))
         console.print(table if part["settings"] else "it has no settings")
-        console.print(f"recipes that use it: {', '.join(part['recipes']) or 'none'}", highlight=False)
+        if part["kind"] not in ("metric", "features"):  # recipes name none
+            console.print(f"recipes that use it: {', '.join(part['recipes']) or 'none'}", highlight=False)
     for key in ("recipe", "config"):
         if key in part:
             console.print_json(json.dumps(part[key]))

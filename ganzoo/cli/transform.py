@@ -17,7 +17,9 @@ def transform(
     inputs: Annotated[list[str], typer.Argument(help="Pictures, folders of them, or quoted patterns such as '*.jpg'.")],
     out: Annotated[Path, typer.Option(help="A folder, or a picture's name for a single picture.")],
     direction: Annotated[str | None, typer.Option(help="One of the model's directions, where it has several.")] = None,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help="Mean over 8 flips and turns; 8 times the work.")] = False,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Mean over 8 flips and turns; 8 times the work.")
+    ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of a tile in pixels; less takes less memory.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the fastest there is by default.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,

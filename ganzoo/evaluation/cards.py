@@ -24,7 +24,7 @@ def measure(name: str) -> gates.Verdict:
     folder = model_folder_of(name)
     model = Model.read(folder)
     report = evaluate_model(model, seeds=SEEDS)
-    verdict = gates.verdict_on(model, report)
+    verdict = gates.judge(gates.family(model), report)
     record(folder, report, verdict)
     return verdict
 

@@ -18,9 +18,7 @@ from ganzoo.images import grid
 from ganzoo.model import Model
 from ganzoo.recipes import Recipe
 
-KERNEL = "kernel-distance,standardise=false"  # few pictures leave rare features, which standardising would blow up
-PAIRED = ("l1", KERNEL, "retrieval", "content")
-UNPAIRED = (KERNEL, "content")
+PAIRED = ("l1", "retrieval")  # what counterparts allow to measure
 SHOWN = 500  # pictures that a sheet chooses from
 
 
@@ -33,40 +31,53 @@ def evaluate(
     features: str | None = None,
     tick: Tick | None = None,
 ) -> Report:
-    """Measure a direction (the first by default) on the held-out pictures of the model's data. Raises GanzooError.
+    """Measure a translator on the held-out pictures of its data, by default in the first direction. Raises GanzooError.
 
     `beside` holds the same of the sources as they are ("untouched"), of the training target whose source is most like
     the test source ("nearest"; without pairs the target that is most like it), and of sources whose colours were moved
-    to the training targets' histogram ("histogram"). Their values are details of each measurement, too.
+    to the training targets' histogram ("histogram"). Their values are details of each measurement, too. Where there is
+    a direction back and none is asked for, its report stands beside the first one's under its name.
     """
     model.translator(direction)  # refuses an unknown one
-    place = model.directions.index(direction) if direction else 0
+    report = _evaluate(model, metrics, direction or model.directions[0], count, features, tick)
+    others = () if direction or metrics else model.directions[1:]
+    back = {other: _evaluate(model, metrics, other, count, features, tick) for other in others}
+    return replace(report, beside={**report.beside, **back})
+
+
+def _evaluate(
+    model: Model, metrics: Sequence[str] | None, direction: str, count: int, features: str | None, tick: Tick | None
+) -> Report:
     held = transformed.held_out(model, count)
-    data = transformed.learned(Recipe.parse(model.config.recipe))
-    paired = getattr(data, "paired", True)
-    a, b = (all_of(FromDataset(data, transformed.TRAINING, column)) for column in transformed.columns_of(data))
+    recipe = Recipe.parse(model.config.recipe)
+    data = transformed.learned(recipe)
+    known, answers = (FromDataset(data, transformed.TRAINING, column) for column in transformed.columns_of(data))
+    place = model.directions.index(direction)
     if place:
-        held, a, b = held.turned(), b, a
+        held, known, answers = held.turned(known), answers, known
+    sources, targets = all_of(held.sources), all_of(answers)
+    like = all_of(known) if getattr(data, "paired", True) else targets
     network = parts.features(features or parts.features_for((), model.size, model.channels)).to(model.device)
-    sources = all_of(held.sources)
-    made = {
-        model.name: transformed.transformed(model, held.sources, list(model.networks)[place]),
+    maps = {
         "untouched": held.sources,
-        "nearest": Held("nearest", nearest(sources, a if paired else b, b, network, tick)),
-        "histogram": Held("histogram", histogram_matched(sources, b)),
+        "nearest": Held("nearest", nearest(sources, like, targets, network, tick)),
+        "histogram": Held("histogram", histogram_matched(sources, targets)),
     }
-    pairs = getattr(parts.held_out(Recipe.parse(model.config.recipe)), "paired", True)
-    chosen = list(metrics or (PAIRED if pairs else UNPAIRED))
-    held = replace(held, training=None)
-    reports = {name: transformed.evaluate_made(these, held, chosen, features, tick) for name, these in made.items()}
-    mine = reports.pop(model.name)
+    pairs = getattr(parts.held_out(recipe), "paired", True)
+    chosen = list(metrics or [*(PAIRED if pairs else ()), *transformed.suited(model, held)])
+    compared = [metric for metric in chosen if metric not in parts.OWN]
+    made = transformed.transformed(model, held.sources, list(model.networks)[place])
+    report = transformed.measured(made, held, chosen, features, tick)
+    beside = {n: transformed.measured(p, held, compared, features, tick) for n, p in maps.items() if compared}
     measurements = {
         metric: found.model_copy(
-            update={"details": {**found.details, **{name: report[metric].value for name, report in reports.items()}}}
+            update={
+                "details": {**found.details, **{n: r[metric].value for n, r in beside.items() if metric in compared}}
+            }
         )
-        for metric, found in mine.measurements.items()
+        for metric, found in report.measurements.items()
     }
-    return replace(mine, measurements=measurements, notes=[f"direction {model.directions[place]}"], beside=reports)
+    return replace(report, measurements=measurements, notes=[f"direction {direction}"], beside=beside)
 
 
 def all_of(pictures: Pictures) -> Tensor:

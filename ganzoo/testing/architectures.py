@@ -181,12 +181,12 @@ def label_sensitivity(subject: Subject) -> None:
     architecture, networks = built(subject)
     if not architecture.conditions:
         raise NotRun("it is unconditional")
-    conditions(architecture)
-    one, other = ([torch.full((2,), label)] * len(architecture.conditions) for label in (0, 1))
+    told = conditions(architecture)
+    one, other = ([c[label : label + 1].expand(COUNT, *c.shape[1:]) for c in told] for label in (0, 1))
     for maker in makers(architecture, networks):
         D = discriminator_of(networks) if maker.generates else None
         stir(*(network.eval() for network in (maker.network, D) if network is not None))
-        given = maker.given(2)
+        given = maker.given(COUNT)
         with torch.no_grad():
             made = [maker.make(given, label) for label in (one, other)]
             judge = None if "classes" in architecture.offers else D  # one that names the label itself isn't told

@@ -153,9 +153,7 @@ class CompactGenerator(Upscaler):
     def __init__(self, config: "Compact.Config"):
         super().__init__(config)
         widths = [config.channels] + [config.width] * (config.depth + 1)
-        self.layers = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths[:-1], widths[1:], strict=True))
         self.slopes = nn.ModuleList(nn.PReLU(config.width, init=0.2) for _ in self.layers)
         self.finish(config.width)
         self.context = config.depth + 2
