@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ganzoo.architecture import Discriminator as Discriminator
     from ganzoo.architecture import Generator as Generator
     from ganzoo.architecture import Translator as Translator
+    from ganzoo.architecture import recomputed as recomputed
     from ganzoo.dataset import Dataset as Dataset
     from ganzoo.dataset import ResidentDataset as ResidentDataset
     from ganzoo.dataset import Spec as Spec
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "train"),
-    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator"),
+    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator", "recomputed"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),
     "ganzoo.features": ("Features",),

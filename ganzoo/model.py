@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganzoo import folder as model_folder
 from ganzoo import photos, tiling
 from ganzoo.architecture import Architecture
+from ganzoo.captions import encode
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
 from ganzoo.errors import ModelError, RecipeError
@@ -153,13 +154,15 @@ class Model:
 
         Image i depends on `seed` and i alone, whatever the count or batch size; no seed means a new one each call.
         `label` is a class name, an index, or one of them an image; left out it cycles through the classes. `latents`,
-        (count, ...) as the network's `latent` draws them, replace the seed. Raises ModelError.
+        (count, ...) as the network's `latent` draws them, replace the seed. Further numbers are the network's `options`
+        (StyleGAN2's `truncation`). Raises ModelError.
         """
         if self.task != "generate":
             raise ModelError(f"model {self.name!r} transforms images; use transform(images)")
         count = _whole("count", count, 1, MOST)
         batch_size = _whole("batch_size", batch_size, 1, MOST)
-        given = self._conditions(count, conditions)
+        options = self._options(conditions)
+        given = self._conditions(count, {n: value for n, value in conditions.items() if n not in options})
         if latents is not None:
             self._check_latents(count, latents)
         target = device_of(device)
@@ -170,7 +173,7 @@ class Model:
             stop = min(start + batch_size, count)
             z = self.latents(seed, start, stop) if latents is None else latents[start:stop]
             parts = (c[start:stop].to(like.device) for c in given)
-            made = self.network.sample(z.to(like), *parts)  # type: ignore[operator]
+            made = self.network.sample(z.to(like), *parts, **options)  # type: ignore[operator]
             images.append(self._unit(made).to(target))
         return torch.cat(images)
 
@@ -277,12 +280,38 @@ class Model:
         low, high = self.image_range
         return images.float().sub_(low).div_(high - low).clamp_(0, 1)
 
+    @property
+    def options(self) -> dict[str, tuple[float, float]]:
+        """Numbers that `sample` takes by name, with their least and greatest value."""
+        return dict(getattr(self.network, "options", {}))
+
+    def _options(self, given: dict[str, Any]) -> dict[str, float]:
+        chosen = {}
+        for name, (low, high) in self.options.items():
+            if name in given:
+                value = given[name]
+                if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                    raise ModelError(f"{name} must be a number from {low} to {high}, not {value!r}")
+                chosen[name] = float(value)
+        return chosen
+
     def _conditions(self, count: int, given: dict[str, Any]) -> list[Tensor]:
         for name in given:
             if name not in self.conditions:
-                takes = f"it takes {', '.join(self.conditions)}" if self.conditions else "it is unconditional"
+                known = ", ".join([*self.conditions, *self.options])
+                takes = f"it takes {known}" if known else "it is unconditional"
                 raise ModelError(f"model {self.name!r} has no condition {name!r}; {takes}")
-        return [self._labels(count, given.get(name)) for name in self.conditions]
+        made = {"label": self._labels, "caption": self._captions}
+        unknown = [name for name in self.conditions if name not in made]
+        if unknown:
+            raise ModelError(f"model {self.name!r} is conditioned on {', '.join(unknown)}, which sample() can't make")
+        return [made[name](count, given.get(name)) for name in self.conditions]
+
+    def _captions(self, count: int, given: Any) -> Tensor:
+        texts = [given or ""] * count if given is None or isinstance(given, str) else list(given)
+        if len(texts) != count or not all(isinstance(text, str) for text in texts):
+            raise ModelError(f"caption must be a text, or {count} of them, one an image")
+        return encode(texts, self.spec.caption_length or 1)
 
     def _labels(self, count: int, given: Any) -> Tensor:
         if given is None:

@@ -112,6 +112,9 @@ class Training(Settings):
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = Field(0, ge=0, lt=2**53)
     deterministic: bool = Field(False, description="only deterministic kernels, for exact resume on a GPU")
+    sync_batch_norm: bool = Field(
+        False, description="batch norm over all processes (CUDA); not where a gradient is penalised"
+    )
     channels_last: bool | None = Field(None, description="memory layout of images; left out: what measured faster")
     optimizer: Optimizer = Optimizer()
     ema: dict[str, Ema] = Field({}, max_length=32, description="networks to average")

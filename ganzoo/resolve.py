@@ -96,6 +96,22 @@ def dataset_of(recipe: Recipe) -> Dataset:
     return dataset
 
 
+def refilled(recipe: Recipe) -> Recipe:
+    """A recorded recipe as the installed parts read it: settings that came later as by default, older ones migrated.
+
+    Raises RecipeError, for example for settings of a newer version than what is installed."""
+    wrong: list[str] = []
+    configs = {}
+    for place in PARTS:
+        part: Part | None = getattr(recipe, place)
+        if part is not None:
+            _, configs[place] = configure(place, part.name, part.settings, wrong)
+    regularizers = _regularizers(recipe, wrong)
+    if wrong:
+        raise RecipeError(recipe.name, wrong)
+    return _filled(recipe, configs, regularizers)
+
+
 def on_folder(recipe: Recipe, folder: str | Path) -> Recipe:
     """The recipe on a person's own folder of images, at the size and channels of the recipe's own data.
 

@@ -125,7 +125,7 @@ def _print(report: Any, as_json: bool) -> None:
 def _gate(model: Any, report: Any) -> None:
     from ganzoo.evaluation import gates
 
-    verdict = gates.verdict_on(model, report)
+    verdict = gates.judge(gates.family(model), report)
     console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
     for check in [*verdict.checks, *verdict.bars]:
         console.print(f"  {'[green]ok[/]    ' if check.passed else '[red]missed[/]'} {check}", highlight=False)

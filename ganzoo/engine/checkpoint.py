@@ -78,6 +78,18 @@ def save(
     return Checkpoint(target, manifest)
 
 
+def check_room(
+    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], states: Mapping[str, Any], times: int
+) -> None:
+    """Raise OSError unless so many times a checkpoint's size is free: one never ends half way for want of space."""
+    values = [tensor for named in tensors.values() for tensor in named.values()]
+    values += [v for state in states.values() for s in state["state"].values() for v in s.values()]
+    wanted = times * sum(value.nbytes for value in values if isinstance(value, Tensor))
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise OSError(f"{free / 2**20:,.0f} MiB are free, and a checkpoint wants {wanted / 2**20:,.0f}")
+
+
 def newest(folder: Path) -> Checkpoint | None:
     """The latest complete checkpoint; damaged ones are passed over and said so in the log."""
     for path in sorted(folder.glob("step-*"), reverse=True):

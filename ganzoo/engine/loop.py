@@ -1,5 +1,6 @@
 """The loop: steps, averages, log, sample grids, checkpoints, signals; and what happens when a step goes bad."""
 
+import contextlib
 import logging
 import math
 import time
@@ -18,10 +19,10 @@ from ganzoo.engine.optimizers import Average, NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import key
 from ganzoo.engine.saving import Saver
-from ganzoo.engine.signals import Signals
+from ganzoo.engine.signals import Interrupted, Signals
 from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
-from ganzoo.errors import ModelError, RunError, Stopped, TrainingError
+from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
 from ganzoo.regularized import attach, main_share
@@ -49,6 +50,11 @@ class Engine:
         self.fresh = fresh
         self.training = training = parts.recipe.training
         device = processes.device
+        if training.sync_batch_norm and device.type != "cuda":
+            raise GanzooError(
+                f"training.sync_batch_norm is for CUDA devices, and this trains on {device.type}; leave it out, or "
+                "train on GPUs"
+            )
         if training.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
@@ -82,12 +88,16 @@ class Engine:
         self.window: dict[str, list[Tensor]] = {}
         self.updates: list[tuple[int, int, str, Tensor]] = []
         self.latest: dict[str, Any] = {}
+        self.due: list[str] = []  # what a signal broke off, to be done when the run goes on
+        self.signals = Signals()
         self.saver = Saver(self, allow_world_size_change)
 
     def _build(self, name: str) -> nn.Module:
         order = self.parts.architecture.networks.index(name)
         torch.manual_seed(key(self.training.seed, -1, order))
         network = self.parts.architecture.build(name).to(self.processes.device)
+        if self.training.sync_batch_norm and self.processes.count > 1:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         attach(self.parts.strategy, name, network)
         if self.training.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -106,8 +116,8 @@ class Engine:
 
     def train(self) -> None:
         """Train until the budget is spent, from the newest checkpoint if there is one."""
-        with Signals() as signals:
-            self.processes.signal = lambda: signals.received or 0
+        with self.signals:
+            self.processes.signal = lambda: self.signals.received or 0
             try:
                 self._train()
             finally:
@@ -129,6 +139,7 @@ class Engine:
         else:
             self.saver.resume(found)
         self.observers.call("ganzoo_training_started", run=self.run)
+        self._do()
         while self.images < self.training.images:
             before = self.images
             try:
@@ -138,11 +149,12 @@ class Engine:
                 continue
             if self._crossed(before, self.training.log_every) or self.images >= self.training.images:
                 self._log()
+            if self._due(before):
+                trouble.check(self)  # which may go back to where nothing is due
+            self.due = self._due(before)
             if self.processes.stop:
                 self._stop(self.processes.stop)
-            if self._crossed(before, self.training.sample_every):
-                self._sample()
-            self._measure(before)
+            self._do()
             if self._crossed(before, self.training.checkpoint_every) and self.images < self.training.images:
                 self._save()
         self._save(must=True)
@@ -217,24 +229,39 @@ class Engine:
         stopped.elsewhere = not self.processes.is_main
         raise stopped
 
-    def _sample(self) -> None:
-        if self.processes.is_main and self.parts.recipe.task == "generate":
-            sheet = sample_grid(self.parts, self.published())
-            try:
-                sheet.save(self.run.samples / f"{self.images:09d}.png")
-            except OSError as error:
-                log.warning("the sample grid of step %d can't be written: %s", self.steps, error)
+    def _due(self, before: int) -> list[str]:
+        measure = self.training.measure
+        last = self.images >= self.training.images
+        due = ["sample"] if self._crossed(before, self.training.sample_every) else []
+        return due + (["measure"] if measure and (last or self._crossed(before, measure.every)) else [])
 
-    def _measure(self, before: int) -> None:
-        """Measure when it is due; a checkpoint is taken where the result is the best so far."""
-        wanted = self.training.measure
-        if wanted is None or not (self._crossed(before, wanted.every) or self.images >= self.training.images):
-            return
-        trouble.check(self)
-        row = self._row() | self.processes.first(lambda: measured(self.parts, self.published()))
-        self._tell(row)
-        if self.processes.first(lambda: self.best.is_now(self.latest)):
-            self._save()
+    def _do(self) -> None:
+        """Draw the sample grid, measure. A signal breaks it off; the checkpoint says so, and it is done later."""
+        while self.due:
+            found = self.processes.first(self._sample if self.due[0] == "sample" else self._measured)
+            self.processes.agree()
+            if found is not None and self.due.pop(0) == "measure":
+                self._tell(self._row() | found)
+                if self.processes.first(lambda: self.best.is_now(self.latest)):
+                    self._save()
+            if self.processes.stop:
+                self._stop(self.processes.stop)
+
+    def _sample(self) -> dict[str, float] | None:
+        with contextlib.suppress(Interrupted), self.signals.breaking():
+            if self.parts.recipe.task == "generate":
+                sheet = sample_grid(self.parts, self.published())
+                try:
+                    sheet.save(self.run.samples / f"{self.images:09d}.png")
+                except OSError as error:
+                    log.warning("the sample grid of step %d can't be written: %s", self.steps, error)
+            return {}
+        return None
+
+    def _measured(self) -> dict[str, float] | None:
+        with contextlib.suppress(Interrupted), self.signals.breaking():
+            return measured(self.parts, self.published())
+        return None
 
     def _log_start(self) -> None:
         if self.processes.is_main:

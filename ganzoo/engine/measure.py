@@ -7,7 +7,7 @@ from torch import nn
 
 from ganzoo.engine.export import describe
 from ganzoo.errors import GanzooError, RecipeError
-from ganzoo.evaluation import measure, parts
+from ganzoo.evaluation import measure, parts, transformed
 from ganzoo.folder import ModelConfig
 from ganzoo.metric import Metric
 from ganzoo.model import Model
@@ -33,7 +33,7 @@ def decisive(parts_: Parts) -> Metric | None:
         return None
     try:
         if parts_.recipe.task != "generate":
-            raise GanzooError("only recipes that generate can be measured while they train")
+            transformed.test_pairs(parts_.recipe)
         if wanted.features is not None:
             parts.features(wanted.features)
         first, *_ = [parts.metric(name) for name in wanted.metrics]

@@ -1,11 +1,10 @@
 """Gates: what a family's model must reach before it is published or shipped."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganzoo.errors import GanzooError
-from ganzoo.evaluation import transformed
 from ganzoo.evaluation.measure import COUNT, Report, evaluate_model
 from ganzoo.metric import Measurement
 from ganzoo.model import Model
@@ -14,9 +13,10 @@ OWN = ("copies", "duplicates")
 MEASURED = {  # what each family's gate looks at
     "conditional": ("classifier-accuracy", "label-accuracy", "class-coverage", "frechet-distance", *OWN),
     "unconditional": ("coverage", "frechet-distance", *OWN),
-    "super-resolution": ("psnr", "patch-kernel-distance"),
+    "super-resolution": ("psnr",),
     "translation": ("content", "kernel-distance"),
 }
+BESIDE = {"super-resolution": "bicubic", "translation": "untouched"}  # what has to be measured beside the model
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,25 @@ def family(model: Model) -> str:
 
 
 def judge(kind: str, report: Report) -> Verdict:
-    """A generator's verdict. Raises GanzooError for families that need more than one report: `judged` makes them."""
-    if kind not in ("conditional", "unconditional"):
-        raise GanzooError(f"the gate of {kind} models compares several reports; use gates.judged(model)")
-    missing = [name for name in MEASURED[kind] if name not in report.measurements]
+    """The verdict of a family by what was measured. Raises GanzooError where something that it looks at is missing."""
+    missing = [name for name in MEASURED[kind] if score(report, name) is None]
     if missing:
         raise GanzooError(
             f"the gate of {kind} models needs {', '.join(missing)}, which {report.name} was not measured by"
         )
-    return conditional(report) if kind == "conditional" else unconditional(report)
+    if kind in BESIDE and BESIDE[kind] not in report.beside:
+        raise GanzooError(f"the gate of {kind} models compares with {BESIDE[kind]}, which was not measured")
+    return FAMILIES[kind](report)
+
+
+def score(report: Report, metric: str) -> Measurement | None:
+    """What was measured by a metric, whatever its settings."""
+    return next((m for name, m in report.measurements.items() if name.split(",")[0] == metric), None)
+
+
+def _score(report: Report, metric: str) -> Measurement:
+    found = score(report, metric)
+    return found if found is not None else report[metric]
 
 
 def conditional(report: Report) -> Verdict:
@@ -97,37 +107,44 @@ def unconditional(report: Report) -> Verdict:
     return Verdict("unconditional", checks + _memorisation(report))
 
 
-def super_resolution(model: Report, bicubic: Report, instrument: Mapping[str, Report] | None = None) -> Verdict:
+def super_resolution(report: Report) -> Verdict:
     """A PSNR above bicubic's by 0.1 dB and, where the instrument is proven, a smaller patch-kernel-distance.
 
-    `instrument` holds reports of the same pictures by a GAN upscaler ("gan"), bicubic ("bicubic") and blur ("blur").
-    Only where it ranks them in that order does the perceptual score count; otherwise the verdict says that it doesn't.
+    The instrument is proven by reports beside the model's: of the same pictures by a GAN upscaler ("gan"), bicubic
+    ("bicubic") and blur ("blur"). Only where it ranks them in that order does the perceptual score count; otherwise
+    the verdict says that it doesn't.
     """
-    name = "patch-kernel-distance"
-    checks = [Check("PSNR less that of bicubic", model["psnr"].minus(bicubic["psnr"]), 0.1)]
-    if instrument is None:
-        return Verdict("super-resolution", checks, [f"{name} is not proven on a GAN upscaler here: PSNR alone counts"])
-    gan, plain, blur = (instrument[key][name] for key in ("gan", "bicubic", "blur"))
+    name, beside = "patch-kernel-distance", report.beside
+    gain = _score(report, "psnr").minus(_score(beside["bicubic"], "psnr"))
+    checks, alone = [Check("PSNR less that of bicubic", gain, 0.1)], "PSNR alone counts"
+    if not {"gan", "blur"} <= beside.keys() or score(report, name) is None:
+        note = f"{name} is not proven on a GAN upscaler here: {alone}"
+        return Verdict("super-resolution", checks + _memorisation(report), [note])
+    gan, plain, blur = (_score(beside[key], name) for key in ("gan", "bicubic", "blur"))
     if not (gan.better_than(plain) and plain.better_than(blur)):
-        note = f"{name} ranks GAN {gan}, bicubic {plain}, blur {blur}, which no eye would: PSNR alone counts"
-        return Verdict("super-resolution", checks, [note])
-    less = model[name].minus(bicubic[name])
-    return Verdict("super-resolution", [*checks, Check(f"{name} less that of bicubic", less, 0.0, at_least=False)])
+        note = f"{name} ranks GAN {gan}, bicubic {plain}, blur {blur}, which no eye would: {alone}"
+        return Verdict("super-resolution", checks + _memorisation(report), [note])
+    less = _score(report, name).minus(plain)
+    checks.append(Check(f"{name} less that of bicubic", less, 0.0, at_least=False))
+    return Verdict("super-resolution", checks + _memorisation(report))
 
 
-def translation(model: Report, untouched: Report) -> Verdict:
+def translation(report: Report) -> Verdict:
     """The content is still recognised, and a tenth of the way from the sources' style to the target's is gone at least.
 
-    So the identity, whose kernel distance to the target is that of the sources, doesn't pass.
+    So the identity, whose kernel distance to the target is that of the sources, doesn't pass. A report beside that has
+    untouched sources of its own is the other direction, which must pass too.
     """
-    style, before = model["kernel-distance"], untouched["kernel-distance"]
+    style, before = (_score(one, "kernel-distance") for one in (report, report.beside["untouched"]))
     gained = before.minus(style) / before.value if before.value > 0 else 0.0
     checks = [
-        Check("content kept", model["content"].value, 0.5),
+        Check("content kept", _score(report, "content").value, 0.5),
         Check("the part of the kernel distance to the target that is gone", gained, 0.1),
     ]
     notes = [] if before.value > 0 else ["the sources are as near to the target as the target itself"]
-    return Verdict("translation", checks, notes)
+    back = [translation(other) for other in report.beside.values() if "untouched" in other.beside]
+    checks += _memorisation(report) + [check for verdict in back for check in verdict.checks]
+    return Verdict("translation", checks, notes + [note for verdict in back for note in verdict.notes])
 
 
 def _like_real(report: Report) -> list[Check]:
@@ -149,55 +166,18 @@ def _worst(measurement: Measurement) -> str:
     return min(measurement.per_class, key=lambda name: measurement.per_class[name])
 
 
+Judge = Callable[[Report], Verdict]
+FAMILIES: dict[str, Judge] = {  # a family's gate; what it looks at stands in MEASURED and BESIDE
+    "conditional": conditional,
+    "unconditional": unconditional,
+    "super-resolution": super_resolution,
+    "translation": translation,
+}
+
+
 def gate(folder: Path, count: int = COUNT) -> list[str]:
     """Why a model folder must not be published: nothing when it passes. Measures its weights now."""
-    return judged(Model.read(folder), count).reasons
-
-
-def judged(model: Model, count: int = COUNT, features: str | None = None) -> Verdict:
-    """The verdict of a model's family, measured now on at most `count` pictures. Raises GanzooError."""
+    model = Model.read(folder)
     kind = family(model)
-    return FAMILIES[kind](kind, model, count, features)
-
-
-def verdict_on(model: Model, report: Report) -> Verdict:
-    """The verdict by a report that is at hand where one is enough, else by what is measured now."""
-    return judge(family(model), report) if model.task == "generate" else judged(model)
-
-
-def _generated(kind: str, model: Model, count: int, features: str | None) -> Verdict:
-    return judge(kind, evaluate_model(model, MEASURED[kind], seeds=(0,), count=count, features=features))
-
-
-def _enlarged(kind: str, model: Model, count: int, features: str | None) -> Verdict:
-    held, scale = transformed.held_out(model, count), model.scale or 1
-    metrics = [f"psnr,channel=Y,border={scale}", *transformed.own(held)]
-    model_s, bicubic = (
-        transformed.evaluate_made(made, held, metrics, features)
-        for made in (transformed.transformed(model, held.sources), transformed.enlarged(held.sources, scale))
-    )
-    verdict = super_resolution(_named(model_s), _named(bicubic))
-    return replace(verdict, checks=[*verdict.checks, *_memorisation(model_s)])
-
-
-def _translated(kind: str, model: Model, count: int, features: str | None) -> Verdict:
-    held = transformed.held_out(model, count)
-    metrics = [*MEASURED[kind], *transformed.own(held)]
-    report = transformed.evaluate_made(transformed.transformed(model, held.sources), held, metrics, features)
-    untouched = transformed.evaluate_made(held.sources, held, ["kernel-distance"], features)
-    verdict = translation(report, untouched)
-    return replace(verdict, checks=[*verdict.checks, *_memorisation(report)])
-
-
-def _named(report: Report) -> Report:
-    """Its measurements by the metrics' bare names."""
-    return replace(report, measurements={name.split(",")[0]: found for name, found in report.measurements.items()})
-
-
-Judge = Callable[[str, Model, int, str | None], Verdict]
-FAMILIES: dict[str, Judge] = {
-    "conditional": _generated,
-    "unconditional": _generated,
-    "super-resolution": _enlarged,
-    "translation": _translated,
-}
+    metrics = MEASURED[kind] if model.task == "generate" else None
+    return judge(kind, evaluate_model(model, metrics, seeds=(0,), count=count)).reasons

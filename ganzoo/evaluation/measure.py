@@ -22,12 +22,16 @@ COUNT = 10_000
 
 @dataclass
 class Report:
-    """What was measured of a name, and the last evidence, for pictures of it."""
+    """What was measured of a name, and the last evidence, for pictures of it.
+
+    `beside` are reports of what needs no model, by the same protocols: the bar that a model has to clear.
+    """
 
     name: str
     measurements: dict[str, Measurement]
     evidence: Evidence
     notes: list[str] = field(default_factory=list)
+    beside: dict[str, "Report"] = field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> Measurement:
         if metric not in self.measurements:
@@ -55,8 +59,10 @@ def evaluate_model(
         if reference is not None:
             said = f"model {model.name!r} transforms images; measure its results with --images and --reference"
             raise GanzooError(said)
-        from ganzoo.evaluation import transformed
+        from ganzoo.evaluation import transformed, translation
 
+        if model.directions:
+            return translation.evaluate(model, metrics, count=count, features=features, tick=tick)
         return transformed.evaluate(model, metrics, count=count, features=features, tick=tick)
     notes: list[str] = []
     if reference is None:

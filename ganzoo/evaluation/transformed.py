@@ -1,7 +1,7 @@
 """What a model that transforms makes of held-out pictures, beside what they should become."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -15,7 +15,7 @@ from ganzoo.evaluation.measure import Report, evaluate_pictures
 from ganzoo.evaluation.pictures import FromDataset, Pictures, to_bytes
 from ganzoo.model import Model
 from ganzoo.portable import portable
-from ganzoo.recipes import Recipe
+from ganzoo.recipes import Data, Recipe
 from ganzoo.resolve import dataset_of
 
 TRAINING = 10_000  # training pictures that copies are looked for in, at most
@@ -29,6 +29,10 @@ class Held:
     sources: Pictures
     wanted: Pictures
     training: Pictures | None
+
+    def turned(self, training: Pictures | None) -> "Held":
+        """The other direction, and what was learned of it."""
+        return Held(self.wanted, self.sources, training)
 
 
 class Made(Pictures):
@@ -100,15 +104,26 @@ def _bicubic(image: Tensor, scale: int) -> Tensor:
 def held_out(model: Model, most: int) -> Held:
     """The held-out part of a model's own data, at most so many pictures. Raises GanzooError where there is none."""
     recipe = Recipe.parse(model.config.recipe)
-    test = parts.held_out(recipe)
-    if test is None:
-        raise GanzooError(f"{recipe.data.name} holds nothing out, so model {model.name!r} can't be judged by it")
-    given, wanted = columns_of(test)
+    test, given, wanted = test_pairs(recipe)
     if hasattr(test, "whole"):
         sources, originals = (Photographs(test.spec.name, test.whole(column)[:most]) for column in (given, wanted))
         return Held(sources, originals, None)
-    training = FromDataset(dataset_of(recipe), TRAINING, wanted)
+    training = FromDataset(learned(recipe), TRAINING, wanted)
     return Held(FromDataset(test, most, given), FromDataset(test, most, wanted), training)
+
+
+def learned(recipe: Recipe) -> Dataset:
+    """The training part of a recipe's data, its pictures as they are: not augmented."""
+    plain = {key: value for key, value in recipe.data.model_dump(mode="json").items() if key != "augment"}
+    return dataset_of(recipe.model_copy(update={"data": Data.read(plain)}))
+
+
+def test_pairs(recipe: Recipe) -> tuple[Dataset, str, str]:
+    """The held-out part of a recipe's data, and the columns of what is given and what it should become."""
+    test: Dataset | None = parts.held_out(recipe)
+    if test is None:
+        raise GanzooError(f"data {recipe.data.name!r} holds nothing out, so no model of it can be judged by it")
+    return test, *columns_of(test)
 
 
 def columns_of(dataset: Dataset) -> tuple[str, str]:
@@ -128,28 +143,27 @@ def evaluate(
     features: str | None = None,
     tick: Tick | None = None,
 ) -> Report:
-    """Measure what a model makes of the held-out part of its data against what that should become."""
+    """Measure what a model makes of the held-out part of its data against what that should become.
+
+    `beside` holds the same of what needs no model: bicubic for one that enlarges, else the untouched sources.
+    """
     held = held_out(model, count)
-    chosen = metrics or suited(model, held)
-    return evaluate_made(transformed(model, held.sources), held, chosen, features, tick)
+    chosen = list(metrics or suited(model, held))
+    report = measured(transformed(model, held.sources), held, chosen, features, tick)
+    name = "bicubic" if model.scale else "untouched"
+    other: Pictures = enlarged(held.sources, model.scale) if model.scale else held.sources
+    return replace(report, beside={name: measured(other, held, chosen, features, tick)})
 
 
 def suited(model: Model, held: Held) -> list[str]:
-    """The metrics that suit what a model does."""
+    """The metrics that suit what a model does. Copies are told from new pictures by a hundred of these at least."""
+    own = list(parts.OWN) if held.training is not None and held.sources.count >= 100 else []
     if model.scale:
-        return [f"{name},channel=Y,border={model.scale}" for name in ("psnr", "ssim")] + [
-            "spectrum-distance",
-            *own(held),
-        ]
-    return ["content", "kernel-distance", *own(held)]
+        return [f"{name},channel=Y,border={model.scale}" for name in ("psnr", "ssim")] + ["spectrum-distance", *own]
+    return ["content", "kernel-distance,standardise=false", *own]
 
 
-def own(held: Held) -> list[str]:
-    """Copies are told from new pictures by a hundred of these at least."""
-    return list(parts.OWN) if held.training is not None and held.sources.count >= 100 else []
-
-
-def evaluate_made(
+def measured(
     made: Pictures, held: Held, metrics: Sequence[str], features: str | None = None, tick: Tick | None = None
 ) -> Report:
     """Measure pictures that were made of held-out ones."""

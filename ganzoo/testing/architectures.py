@@ -151,6 +151,8 @@ def gradients(subject: Subject) -> None:
         parts = {maker.name: maker.network} | ({"discriminator": D} if D is not None else {})
         stir(*parts.values())
         made = maker.network(maker.given(), *condition)
+        if D is None and maker.generates and not made.requires_grad:
+            raise NotRun("it is trained by something else than its images; its recipes are checked instead")
         score = _said(D, made, condition) if D is not None else (made * torch.randn_like(made)).sum()
         for name, network in parts.items():
             idle = _idle(score, network)
@@ -179,12 +181,12 @@ def label_sensitivity(subject: Subject) -> None:
     architecture, networks = built(subject)
     if not architecture.conditions:
         raise NotRun("it is unconditional")
-    conditions(architecture)
-    one, other = ([torch.full((2,), label)] * len(architecture.conditions) for label in (0, 1))
+    told = conditions(architecture)
+    one, other = ([c[label : label + 1].expand(COUNT, *c.shape[1:]) for c in told] for label in (0, 1))
     for maker in makers(architecture, networks):
         D = discriminator_of(networks) if maker.generates else None
         stir(*(network.eval() for network in (maker.network, D) if network is not None))
-        given = maker.given(2)
+        given = maker.given(COUNT)
         with torch.no_grad():
             made = [maker.make(given, label) for label in (one, other)]
             judge = None if "classes" in architecture.offers else D  # one that names the label itself isn't told

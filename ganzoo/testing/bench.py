@@ -191,7 +191,8 @@ def _setting(registered: Registry, name: str) -> Parts:
 def setting_of(subject: Subject) -> Parts | None:
     """A recipe's parts to try a strategy on, made as small as they go; None where the kit's own pair will do."""
     kind: type[Strategy] = subject.target
-    if set(kind.networks) <= {"generator", "discriminator"} and kind.inputs == ("image",) and _fits_the_pair(subject):
+    plain = set(kind.networks) <= {"generator", "discriminator"} and kind.inputs == ("image",) and not kind.needs
+    if plain and _fits_the_pair(subject):
         return None
     problems = []
     for name in recipes_with(subject):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.architecture import Architecture, Generator, Translator
+from ganzoo.captions import encode
 from ganzoo.dataset import Spec
 from ganzoo.errors import GanzooError
 from ganzoo.folder import ModelConfig
@@ -80,10 +81,12 @@ def makers(architecture: Architecture, networks: Mapping[str, nn.Module]) -> lis
 def conditions(architecture: Architecture, count: int = COUNT) -> list[Tensor]:
     """A value of each condition for `count` images."""
     classes = classes_of(architecture)
-    unknown = [name for name in architecture.conditions if name != "label"]
+    length = getattr(architecture.config, "caption_length", None) or 8
+    known = {"label": torch.arange(count) % classes, "caption": encode([str(i) for i in range(count)], length)}
+    unknown = [name for name in architecture.conditions if name not in known]
     if unknown:
-        raise NotRun(f"the kit makes labels only, and this architecture is conditioned on {', '.join(unknown)}")
-    return [torch.arange(count) % classes for _ in architecture.conditions]
+        raise NotRun(f"the kit makes no {', '.join(unknown)}, on which this architecture is conditioned")
+    return [known[name] for name in architecture.conditions]
 
 
 def classes_of(architecture: Architecture) -> int:
@@ -99,7 +102,9 @@ def model_of(subject: Subject) -> Model:
     architecture, networks = built(subject)
     every, config = makers(architecture, networks), architecture.config
     conditions(architecture)
-    facts = {name: getattr(config, name) for name in ("size", "channels", "scale") if hasattr(config, name)}
+    facts = {
+        name: getattr(config, name) for name in ("size", "channels", "scale", "caption_length") if hasattr(config, name)
+    }
     labels = tuple(f"class {i}" for i in range(getattr(config, "classes", 0) or 0))
     about = {
         "schema": 1,

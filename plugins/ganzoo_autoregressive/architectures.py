@@ -60,6 +60,10 @@ class PixelGenerator(Generator):
         shape = count, 1, self.size, self.size
         return torch.rand(shape, generator=generator, device=device, dtype=like.dtype).to(like.device)
 
+    def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
+        normal = [torch.special.ndtri(latents.double().clamp(1e-9, 1 - 1e-9)) for latents in (start, end)]
+        return torch.special.ndtr(super().between(*normal, way)).to(start.dtype)  # uniform again
+
     def log_likelihood(self, images: Tensor, *label: Tensor) -> Tensor:
         """Log probability in nats of images (N, 1, size, size) in [-1, 1], brought to the grey levels: (N,)."""
         levels = ((images + 1) / 2 * (self.levels - 1)).round()

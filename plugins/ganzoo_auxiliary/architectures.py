@@ -65,6 +65,11 @@ class CodedGenerator(DCGANGenerator):
         values = torch.rand(count, self.sizes[2], generator=generator, device=device, dtype=noise.dtype)
         return torch.cat([noise, chosen.to(noise.dtype), 2 * values.to(noise.device) - 1], 1)
 
+    def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
+        noise = super().between(start[:, : self.sizes[0]], end[:, : self.sizes[0]], way)
+        code = torch.lerp(start[:, self.sizes[0] :], end[:, self.sizes[0] :], way[:, None].to(start.dtype))
+        return torch.cat([noise, code], 1)
+
     def code(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """The category (N,) and the values (N, values) in latents."""
         _, category, values = latents.split(self.sizes, 1)

@@ -24,7 +24,7 @@ class SpectralNorm(Regularizer):
     def attach(self, network):
         layers = self.__dict__.setdefault("layers", [])  # they are the discriminator's, not this module's
         for layer in network.modules():
-            if isinstance(layer, LAYERS):
+            if isinstance(layer, LAYERS) and layer.weight.requires_grad:
                 matrix = self.matrix(layer)
                 name = f"left_{len(layers)}"
                 left = torch.randn(len(matrix), device=matrix.device, dtype=matrix.dtype)

@@ -16,7 +16,7 @@ class VAE(Strategy):
 
     class Config(Settings):
         beta: float = Field(1.0, ge=0, le=1e4, description="weight of the rate, the divergence from the prior")
-        deviation: float = Field(0.3, gt=0, le=10, description="of the pixels around the mean, in images of [-1, 1]")
+        deviation: float = Field(0.6, gt=0, le=10, description="of the pixels around the mean, in images of [-1, 1]")
 
     networks = "encoder", "generator"
     needs = ("posterior",)

@@ -1,11 +1,12 @@
 """The engine against the same training step written by hand in plain torch, as fast as we can write it."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
+import torch.distributed as dist
 from torch.nn.functional import softplus
 
 import ganzoo
@@ -42,7 +43,8 @@ def engine_step(recipe: Recipe) -> Callable[[], None]:
 
 def by_hand(recipe: Recipe) -> Callable[[], None]:
     """The same step of `r1r2` with the relativistic loss: one generator forward for both updates, the discriminator on
-    both batches at once, gradients of one player only, fused Adam, multi-tensor average, no host read."""
+    both batches at once, gradients of one player only, fused Adam, multi-tensor average, no host read. With several
+    processes each takes its share of the batch, and an update's gradients are reduced as one flat tensor."""
     parts = resolve(recipe)
     training = parts.recipe.training
     G, D = (parts.architecture.build(name) for name in ("generator", "discriminator"))
@@ -51,13 +53,20 @@ def by_hand(recipe: Recipe) -> Callable[[], None]:
     optimize = {net: torch.optim.Adam(net.parameters(), lr=lr, betas=betas, fused=True) for net in (G, D)}
     images, labels = parts.dataset.data["image"], parts.dataset.data["label"]
     order = torch.randperm(len(images))
-    gamma, size, position = parts.strategy.config.gamma, training.batch_size, [0]
+    world = dist.get_world_size() if dist.is_initialized() else 1
+    gamma, size, position = parts.strategy.config.gamma, training.batch_size // world, [0]
 
     weights = {net: list(net.parameters()) for net in (G, D)}
     averaged, buffers = list(average.parameters()), list(zip(average.buffers(), G.buffers(), strict=True))
 
     def update(net: torch.nn.Module, loss: torch.Tensor) -> None:
-        for p, g in zip(weights[net], torch.autograd.grad(loss, weights[net]), strict=True):
+        gradients: Sequence[torch.Tensor] = torch.autograd.grad(loss, weights[net])
+        if world > 1:
+            flat = torch.cat([g.flatten() for g in gradients])
+            dist.all_reduce(flat)
+            pieces = flat.div_(world).split([g.numel() for g in gradients])
+            gradients = [piece.view_as(g) for piece, g in zip(pieces, gradients, strict=True)]
+        for p, g in zip(weights[net], gradients, strict=True):
             p.grad = g
         optimize[net].step()
         for p in weights[net]:

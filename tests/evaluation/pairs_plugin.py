@@ -5,9 +5,9 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import nn
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate, l1_loss, max_pool2d
 
-from ganzoo import Architecture, ResidentDataset, Settings, Spec, Translator, hookimpl
+from ganzoo import Architecture, ResidentDataset, Settings, Spec, Strategy, Translator, Update, hookimpl
 from ganzoo_data.mnist import MNIST10k
 
 
@@ -70,6 +70,30 @@ class Enlarger(Translator):
         return interpolate(images, scale_factor=self.scale) + missed if self.scale > 1 else images + missed
 
 
+class Flat(MNIST10k):
+    """The digits, which go by other names in training than in its test split."""
+
+    def __init__(self, config=None):
+        super().__init__(config)
+        if self.config.split == "train":
+            self.hold(low=self.data["image"], high=self.data["image"])
+
+
+class Near(Strategy):
+    """One update down the distance to the original (Dong et al., 2014)."""
+
+    networks, inputs, needs_loss = ("generator",), ("low", "high"), False
+
+    def step(self, nets, batches):
+        low, high = next(batches)
+        yield Update(nets.generator, l1_loss(nets.generator(low), high))
+
+
+@hookimpl
+def ganzoo_strategies():
+    return {"near": f"{__name__}:Near"}
+
+
 @hookimpl
 def ganzoo_architectures():
     return {"enlarging": f"{__name__}:Enlarging"}
@@ -77,4 +101,4 @@ def ganzoo_architectures():
 
 @hookimpl
 def ganzoo_datasets():
-    return {"halves": f"{__name__}:Halves", "thick": f"{__name__}:Thick"}
+    return {"halves": f"{__name__}:Halves", "thick": f"{__name__}:Thick", "flat": f"{__name__}:Flat"}

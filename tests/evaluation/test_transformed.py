@@ -1,11 +1,16 @@
 """Models that transform: measured on held-out pairs, and each stopped by its gate that does nothing or harm."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import max_pool2d, mse_loss
 
+import ganzoo
 from ganzoo import GanzooError
+from ganzoo.errors import RecipeError
 from ganzoo.evaluation import gates, transformed
+from ganzoo.evaluation.measure import evaluate_model
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
 from ganzoo.registry import registry
@@ -72,24 +77,29 @@ class Blind(pairs_plugin.Enlarger):
         return one.expand_as(images)
 
 
+def judged(model, **how):
+    report = evaluate_model(model, count=200, **how)
+    return gates.judge(gates.family(model), report)
+
+
 def test_enlarging_must_beat_bicubic():
-    lazy = gates.judged(model("halves", pairs_plugin.Enlarger(2), 2), count=200)
+    lazy = judged(model("halves", pairs_plugin.Enlarger(2), 2))
     assert any(reason.startswith("PSNR less that of bicubic is -") for reason in lazy.reasons)
     assert "PSNR alone counts" in lazy.notes[0]  # no perceptual instrument was proven
-    learned = gates.judged(model("halves", trained(), 2), count=200)
+    learned = judged(model("halves", trained(), 2))
     assert learned.reasons == []
     assert [check.what for check in learned.checks][1:] == ["the fraction of copies", "the fraction of duplicates"]
 
 
 def test_bicubic_itself_is_no_gain():
-    held = transformed.held_out(model("halves", pairs_plugin.Enlarger(2), 2), 150)
-    bicubic = transformed.evaluate_made(transformed.enlarged(held.sources, 2), held, ["psnr"])
-    assert not gates.super_resolution(bicubic, bicubic).passed
+    report = transformed.evaluate(model("halves", pairs_plugin.Enlarger(2), 2), ["psnr"], count=150)
+    bicubic = report.beside["bicubic"]
+    assert not gates.judge("super-resolution", replace(bicubic, beside=report.beside)).passed
 
 
 def test_a_translation_must_keep_the_content_and_gain_the_style():
     same, thick, blind = (
-        gates.judged(model("thick", network(1)), count=200, features="digits-cnn")
+        judged(model("thick", network(1)), features="digits-cnn")
         for network in (pairs_plugin.Enlarger, Thickens, Blind)
     )
     assert [reason.split(" and must")[0] for reason in same.reasons] == [
@@ -122,3 +132,25 @@ def test_data_without_pairs_is_said():
     plain.config.recipe["data"]["name"] = "mnist-10k"
     with pytest.raises(GanzooError, match="has image, label; a model that transforms needs low and high or a and b"):
         transformed.held_out(plain, 100)
+
+
+def test_it_is_measured_while_it_trains(tmp_path):
+    recipe = {
+        "name": "measured",
+        "task": "transform",
+        "architecture": {"name": "enlarging"},
+        "strategy": {"name": "near"},
+        "data": {"name": "halves"},
+        "training": {
+            "images": 64,
+            "batch_size": 32,
+            "measure": {"metrics": ["psnr"], "every": 32, "count": 20},
+        },
+    }
+    run = ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    rows = [row["measured/psnr"] for row in run.metrics() if "measured/psnr" in row]
+    assert len(rows) == 2
+    assert 10 < rows[0] < 40
+    assert run.best_export().is_dir()
+    with pytest.raises(RecipeError, match="training.measure: mnist-10k .* has image, label; a model that transforms"):
+        ganzoo.train(recipe | {"data": {"name": "flat"}}, out=tmp_path / "other", device="cpu")
