@@ -45,14 +45,14 @@ class Rank(Processes):
     def reduce(self, flat: Tensor) -> None:
         flat.copy_(torch.stack(self.together.meet(self.rank, flat.clone())).mean(0))
 
-    def collect(self, rows: Tensor) -> Tensor:
-        return torch.cat(self.together.meet(self.rank, rows))
-
     def agree(self, *said: int) -> list[list[int]]:
         return self.together.meet(self.rank, list(said))
 
     def gather(self, said: Any) -> list[Any]:
         return self.together.meet(self.rank, said)
+
+    def collect(self, rows: Tensor) -> Tensor:
+        return torch.cat(self.together.meet(self.rank, rows))
 
     def fail(self, memory: bool) -> None:
         self.together.barrier.abort()

@@ -36,7 +36,7 @@ def quality(folders):
     for name, folder in folders:
         sets[name] = transformed.Photographs(name, list(Folder(folder).each()))
     for name, pictures in sets.items():
-        report = transformed.evaluate_made(pictures, held, METRICS, "effnet-lite0")
+        report = transformed.measured(pictures, held, METRICS, "effnet-lite0")
         print(
             f"{name:20}", "  ".join(f"{metric.split(',')[0]} {found}" for metric, found in report.measurements.items())
         )
