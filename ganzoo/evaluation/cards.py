@@ -8,22 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo import card
-from ganzoo.evaluation import gates
-from ganzoo.evaluation.measure import Report, evaluate_model
+from ganzoo.evaluation import crops, gates, transformed
+from ganzoo.evaluation.measure import COUNT, Report, evaluate_model
 from ganzoo.files import from_json, sha256, to_json
+from ganzoo.images import png
 from ganzoo.model import Model
 from ganzoo.names import model_folder_of
 from ganzoo.registry import registry
 
 COMMAND = "python -m ganzoo.evaluation.cards"
 SEEDS = (0, 1, 2)
+TEXTURE = "patch-kernel-distance"  # of enlarged pictures
 
 
 def measure(name: str) -> gates.Verdict:
     """Measure a shipped model and write its numbers into its config and card."""
     folder = model_folder_of(name)
     model = Model.read(folder)
-    report = evaluate_model(model, seeds=SEEDS)
+    enlarges = gates.family(model) == "super-resolution"
+    metrics = [*transformed.suited(model, transformed.held_out(model, COUNT)), TEXTURE] if enlarges else None
+    report = evaluate_model(model, metrics, seeds=SEEDS)
+    if enlarges:
+        (folder / "samples.png").write_bytes(png(crops.sheet(model)))
     verdict = gates.judge(gates.family(model), report)
     record(folder, report, verdict)
     return verdict

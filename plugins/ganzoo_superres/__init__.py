@@ -26,4 +26,4 @@ def ganzoo_recipes():
 
 @hookimpl
 def ganzoo_models():
-    return {name: shipped_model(name) for name in ("srresnet-photos-x4",)}
+    return {name: shipped_model(name) for name in ("srresnet-photos-x4", "srgan-photos-x4")}
