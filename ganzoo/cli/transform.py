@@ -46,8 +46,8 @@ def transform(
                 failed.append(error)
     if failed and len(jobs) == 1:
         raise failed[0]
-    for error in failed:
-        say("red", "error", error)
+    for trouble in failed:
+        say("red", "error", trouble)
     done = len(jobs) - len(failed)
     where = jobs[0][1] if len(jobs) == 1 else out
     console.print(f"wrote {where} ({done} of {len(jobs)} pictures)", highlight=False, markup=False, soft_wrap=True)

@@ -45,9 +45,6 @@ class Rank(Processes):
     def reduce(self, flat: Tensor) -> None:
         flat.copy_(torch.stack(self.together.meet(self.rank, flat.clone())).mean(0))
 
-    def collect(self, rows: Tensor) -> Tensor:
-        return torch.cat(self.together.meet(self.rank, rows))
-
     def agree(self, *said: int) -> list[list[int]]:
         return self.together.meet(self.rank, list(said))
 
