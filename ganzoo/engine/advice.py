@@ -43,7 +43,7 @@ def vanished(values: Values, recipe: Recipe) -> Iterator[Finding]:
         yield _finding(
             f"the discriminator is saturated: it tells real from generated in {ordered:.1%} of pairs "
             f"(logit gap {values.get('logit_gap', 0.0):.3g}), so its score says little about which image is better",
-            "a smaller training.optimizer.discriminator.lr, or a gradient penalty (strategies r1r2 and wgan-gp)",
+            f"a smaller training.optimizer.discriminator.lr, or {_penalty(recipe)}",
             "Arjovsky and Bottou, 2017; Heusel et al., 2017",
         )
 
@@ -99,6 +99,12 @@ def unbalanced(values: Values, recipe: Recipe) -> Iterator[Finding]:
             "a longer training.images; then an architecture whose discriminator projects the label",
             "Miyato and Koyama, 2018",
         )
+
+
+def _penalty(recipe: Recipe) -> str:
+    """The way to a smoother discriminator from here."""
+    setting = {"r1r2": "gamma", "wgan-gp": "penalty"}.get(recipe.strategy.name)
+    return f"a larger strategy.{setting}" if setting else "a gradient penalty (strategies r1r2 and wgan-gp)"
 
 
 def _finding(seen: str, attempt: str, paper: str) -> Finding:

@@ -166,7 +166,7 @@ class Engine:
         began = time.perf_counter()
         fraction = min(1.0, self.images / self.training.images)
         self.strategy.__dict__["progress"] = Progress(self.steps, self.images, fraction)
-        step = self.stepper.step(self.attempt, ratios=not self.window)
+        step = self.stepper.step(self.attempt, moves=not self.window)
         if not step.drawn:
             raise TrainingError(f"strategy {self.parts.recipe.strategy.name!r} drew no batch in step {self.steps}")
         self.steps += 1
@@ -178,9 +178,9 @@ class Engine:
         self.observers.progress(self.images, self.training.images)
 
     def _remember(self, step: Step) -> None:
-        for name, values in (*step.metrics.items(), *step.ratios.items()):
+        for name, values in (*step.metrics.items(), *step.moves.items()):
             self.window.setdefault(name, []).extend(values)
-        self.updates.extend((self.steps, i, networks, total) for i, (networks, total) in enumerate(step.updates))
+        self.updates.extend((self.steps, i, networks, bad) for i, (networks, bad) in enumerate(step.updates))
 
     def _crossed(self, before: int, every: int) -> bool:
         return self.images // every > before // every

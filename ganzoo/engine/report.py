@@ -15,14 +15,15 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>@TITLE@</title><style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-h1, h2 { font-weight: 600 } figure { display: inline-block; margin: 0 1rem 1rem 0 } figcaption { font-size: 13px }
-svg { background: #f6f6f6 } polyline { fill: none; stroke: #1565c0; stroke-width: 1.5 } svg text { font-size: 11px }
-#grid { max-width: 100%; image-rendering: pixelated; min-width: 16rem } input { width: 100% } li { margin: .4rem 0 }
+h1, h2, h3 { font-weight: 600 } figure { display: inline-block; margin: 0 1rem 1rem 0 } figcaption { font-size: 13px }
+svg { background: #f6f6f6 } polyline { fill: none; stroke: #1565c0; stroke-width: 1.5 }
+svg text { font-size: 11px; fill: #555 } li { margin: .4rem 0 } li::first-letter { text-transform: uppercase }
+#grid { width: min(100%, 36rem); image-rendering: pixelated; display: block } input { width: min(100%, 36rem) }
 </style></head><body>
 <h1>@TITLE@</h1><p>@SUMMARY@</p>
 <h2>Health</h2>@HEALTH@
 <h2>Samples</h2><div id="samples"></div>
-<h2>Curves</h2><p>Over real images consumed.</p><div id="curves"></div>
+<h2>Curves</h2><p>Over real images consumed; beside each name the last value.</p><div id="curves"></div>
 <script type="application/json" id="data">@DATA@</script>
 <script>
 const { rows, grids } = JSON.parse(document.getElementById("data").textContent);
@@ -47,25 +48,35 @@ if (grids.length) {
   show();
 } else make("p", samples, "There is no sample grid yet.");
 const NS = "http://www.w3.org/2000/svg", W = 300, H = 150;
+const places = {};
+const place_of = (network) => {
+  if (!places[network]) {
+    places[network] = make("section", document.getElementById("curves"));
+    make("h3", places[network], network);
+  }
+  return places[network];
+};
 const draw = (name) => {
   const points = rows.filter((r) => Number.isFinite(r[name])).map((r) => [r.images, r[name]]);
   if (!points.length) return;
   const xs = points.map((p) => p[0]), ys = points.map((p) => p[1]);
   const [x0, x1, y0, y1] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
   const place = ([x, y]) => [(W * (x - x0)) / (x1 - x0 || 1), H - 14 - ((H - 28) * (y - y0)) / (y1 - y0 || 1)];
-  const figure = make("figure", document.getElementById("curves"));
+  const figure = make("figure", place_of(name.split("/")[0]));
   const svg = figure.appendChild(document.createElementNS(NS, "svg"));
   svg.setAttribute("width", W);
   svg.setAttribute("height", H);
   const line = svg.appendChild(document.createElementNS(NS, "polyline"));
   line.setAttribute("points", points.map((p) => place(p).join()).join(" "));
-  for (const [y, value] of [[11, y1], [H - 3, y0]]) {
+  const write = (x, y, anchor, words) => {
     const text = svg.appendChild(document.createElementNS(NS, "text"));
-    text.setAttribute("x", 3);
-    text.setAttribute("y", y);
-    text.textContent = value.toPrecision(4);
-  }
-  make("figcaption", figure, name + ": " + ys[ys.length - 1].toPrecision(4));
+    Object.entries({ x, y, "text-anchor": anchor }).forEach(([key, value]) => text.setAttribute(key, value));
+    text.textContent = words;
+  };
+  write(3, 11, "start", y1.toPrecision(4));
+  write(3, H - 3, "start", y0.toPrecision(4));
+  write(W - 3, H - 3, "end", x1.toLocaleString("en"));
+  make("figcaption", figure, name.slice(name.indexOf("/") + 1) + ": " + ys[ys.length - 1].toPrecision(4));
 };
 [...new Set(rows.flatMap(Object.keys))].filter((name) => name.includes("/")).sort().forEach(draw);
 </script></body></html>

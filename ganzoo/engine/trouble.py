@@ -22,8 +22,8 @@ def check(engine: "Engine") -> None:
     """Find the first update since the last look that wasn't finite, and go back to the last good checkpoint."""
     if not engine.updates:
         return
-    totals = torch.stack([total.float() for *_, total in engine.updates]).tolist()
-    bad = [where for (*where, _), total in zip(engine.updates, totals, strict=True) if not math.isfinite(total)]
+    flags = torch.stack([flag for *_, flag in engine.updates]).tolist()
+    bad = [where for (*where, _), flag in zip(engine.updates, flags, strict=True) if flag]
     engine.updates = []
     if not bad:
         return

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from ganzoo.engine.finite import norm, not_finite
 from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import seed
@@ -39,15 +40,15 @@ class Batches:
 
 @dataclass
 class Step:
-    """What one step did: images drawn, a value for each metric, for each update its networks and gradient norm.
+    """What one step did: images drawn, a value for each metric, for each update its networks and whether it was bad.
 
-    `ratios`, when asked for, are how far each update moved a network's weights, as a fraction of their length.
+    `moves`, when asked for, are gradient norms and how far each update moved a network, as a fraction of its length.
     """
 
     drawn: int = 0
     metrics: dict[str, list[Tensor]] = field(default_factory=dict)
     updates: list[tuple[str, Tensor]] = field(default_factory=list)
-    ratios: dict[str, list[Tensor]] = field(default_factory=dict)
+    moves: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
 class Stepper:
@@ -84,10 +85,10 @@ class Stepper:
                 f"use a multiple of {shards}"
             )
 
-    def step(self, attempt: int = 0, ratios: bool = False) -> Step:
+    def step(self, attempt: int = 0, moves: bool = False) -> Step:
         """One whole pass of the strategy's generator, from `strategy.progress`. Raises Exhausted on all processes."""
         try:
-            return self._step(attempt, ratios)
+            return self._step(attempt, moves)
         except Exception as error:
             memory = _is_memory(error)
             if not isinstance(error, Exhausted) and getattr(error, "elsewhere", None) is None:
@@ -96,7 +97,7 @@ class Stepper:
                 raise Exhausted(str(error)) from error
             raise
 
-    def _step(self, attempt: int, ratios: bool) -> Step:
+    def _step(self, attempt: int, moves: bool) -> Step:
         progress, shards = self.strategy.progress, self.processes.count * self.accumulate
         first = self.processes.rank * self.accumulate
         batches = [
@@ -121,7 +122,7 @@ class Stepper:
                 self._differentiate(updates, here, segment, gradients, metrics)
             if not names:
                 break
-            self._apply(names, segment, gradients, metrics, done, ratios)
+            self._apply(names, segment, gradients, metrics, done, moves)
         if self.processes.count > 1:
             agree_on(self.processes, type(self.strategy).__name__, segment, names)
         done.drawn = batches[0].drawn * self.batch_size
@@ -202,7 +203,7 @@ class Stepper:
         gradients: Gradients,
         metrics: dict[str, Tensor],
         done: Step,
-        ratios: bool,
+        moves: bool,
     ) -> None:
         if self.processes.count > 1:
             average(
@@ -217,23 +218,24 @@ class Stepper:
             )
         if not gradients:
             return
-        norms = {name: _norm(part) for name, part in gradients.items()}
-        total = torch.stack(list(norms.values())).sum() if len(norms) > 1 else next(iter(norms.values()))
-        losses = [value for key, value in metrics.items() if key.endswith("/loss")]
-        for loss in losses:
-            total = total + loss  # an infinite loss with finite gradients is bad too
-        bad = torch.nan_to_num(total * 0, nan=1.0).float()
+        dense = {name: self.optimizers[name].dense(part) for name, part in gradients.items()}
+        losses = [value.clone() for key, value in metrics.items() if key.endswith("/loss")]
+        # an infinite loss with finite gradients is bad too
+        bad = not_finite([*(g for part in dense.values() for g in part if g is not None), *losses])
         progress = self.strategy.progress
-        for name, part in gradients.items():
+        for name, part in dense.items():
             optimizer = self.optimizers[name]
-            before = [p.detach().clone() for p in optimizer.parameters] if ratios else []
-            optimizer.step(part, norms[name], bad, optimizer.rate(progress.images, progress.fraction))
-            if ratios:
-                done.ratios.setdefault(f"{name}/update_ratio", []).append(_moved(before, optimizer.parameters))
-            done.metrics.setdefault(f"{name}/gradient_norm", []).append(norms[name])
+            rate = optimizer.rate(progress.images, progress.fraction)
+            if moves:
+                before = [p.detach().clone() for p in optimizer.parameters]
+                done.moves.setdefault(f"{name}/gradient_norm", []).append(norm([g for g in part if g is not None]))
+                optimizer.step(part, bad, rate)
+                done.moves.setdefault(f"{name}/update_ratio", []).append(_moved(before, optimizer.parameters))
+            else:
+                optimizer.step(part, bad, rate)
         for key, value in metrics.items():
             done.metrics.setdefault(key, []).append(value)
-        done.updates.append((" and ".join("+".join(n) for n in names), total))
+        done.updates.append((" and ".join("+".join(n) for n in names), bad))
 
     def _after(self, done: Step) -> None:
         if type(self.strategy).after_step is not Strategy.after_step:
@@ -249,17 +251,10 @@ def _sum(old: list[Tensor | None] | None, new: list[Tensor | None], weight: floa
     return [b if a is None else a if b is None else a + b for a, b in zip(old, new, strict=True)]
 
 
-def _norm(gradients: list[Tensor | None]) -> Tensor:
-    present = [g for g in gradients if g is not None]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(present)))
-    return norm
-
-
 @torch.no_grad()
 def _moved(before: list[Tensor], after: list[nn.Parameter]) -> Tensor:
     """Length of the move over length of the weights; healthy runs lie near 1e-3."""
-    moves = torch._foreach_sub(list(after), before)
-    return _norm(list(moves)) / (_norm(list(before)) + 1e-12)
+    return norm(list(torch._foreach_sub(list(after), before))) / (norm(before) + 1e-12)
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -34,7 +34,7 @@ def steps(subject: Subject) -> None:
         except (PluginError, AttributeError) as error:
             raise Fault(f"{subject}: {error}") from error
         need(all(step.drawn for step in done), subject, "draws no batch; take one by next(batches)")
-        finite = all(bool(torch.isfinite(total)) for step in done for _, total in step.updates)
+        finite = not any(bool(bad) for step in done for _, bad in step.updates)
         need(finite, subject, "gives a loss or gradient that isn't finite on tame data; look for a root or log at 0")
 
 
@@ -257,7 +257,7 @@ def bf16(subject: Subject) -> None:
     """Two steps in bf16 are finite, and weights stay float32."""
     bench = Bench(subject, dtype=torch.float32)
     done = walk(bench.stepper(bench.strategy(), bench.networks, precision="bf16"), 2)
-    finite = all(bool(torch.isfinite(total)) for step in done for _, total in step.updates)
+    finite = not any(bool(bad) for step in done for _, bad in step.updates)
     need(finite, subject, "isn't finite in bf16; widen with .float() before squares, roots and sums")
 
 

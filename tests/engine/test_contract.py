@@ -233,7 +233,7 @@ def test_state_changes_once_a_step_from_the_mean_over_micro_batches():
     assert one.balance != 0
     torch.testing.assert_close(one.balance, four.balance)
     assert len(four.seen) == 3
-    assert one.seen[0] == {"discriminator/size", "discriminator/loss", "discriminator/gradient_norm"}
+    assert one.seen[0] == {"discriminator/size", "discriminator/loss"}
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
@@ -254,7 +254,7 @@ def test_an_update_that_is_not_finite_moves_nothing(name, where):
     first = stepper(Plain(loss=Wasserstein()), clone(nets))
     first.step()
     done = machine.step()
-    finite = [bool(torch.isfinite(total)) for _, total in done.updates]
+    finite = [not bad for _, bad in done.updates]
     assert finite == [True, False, True]
     assert all(torch.isfinite(value).all() for value in weights(nets).values())
     state = machine.optimizers["discriminator"].state_dict()["state"]
@@ -331,5 +331,5 @@ def test_bf16_covers_the_forward_and_penalties_are_widened():
 
     nets = {name: net.float() for name, net in networks(**PAIR).items()}
     done = run(Casts(), nets, steps=1, read=lambda a, b: tuple(t.float() for t in data(a, b)), precision="bf16")
-    assert torch.isfinite(done[0].updates[0][1])
+    assert not done[0].updates[0][1]
     assert all(p.dtype == torch.float32 for p in nets["discriminator"].parameters())

@@ -78,19 +78,49 @@ def test_the_script_is_javascript(run, tmp_path):
     subprocess.run([node, "--check", tmp_path / "page.js"], check=True)
 
 
-def test_a_browser_draws_the_page(run, tmp_path):
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Opens a page in headless Chromium; what it writes comes back."""
     names = "chromium", "chromium-browser", "google-chrome", "chrome"
-    browser = next((found for name in names if (found := shutil.which(name))), None)
-    if browser is None:
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
         pytest.skip("chromium is not installed, so the page was not opened")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
-    drawn = subprocess.run(
-        [*command, (run.folder / "report.html").as_uri()], check=True, capture_output=True, text=True, timeout=60
-    ).stdout
-    assert "after 24 images" in drawn
-    assert re.search(r'<img id="grid"[^>]*src="data:image/png|<img[^>]*data:image/png[^>]*id="grid"', drawn)
+    place = tmp_path_factory.mktemp("browser")
+
+    def opened(page, *options):
+        command = [found, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={place}", *options]
+        run = subprocess.run([*command, page.as_uri()], check=True, capture_output=True, text=True, timeout=120)
+        return run.stdout
+
+    return opened
+
+
+def test_a_browser_draws_the_curves_and_the_slider_changes_the_grid(run, browser, tmp_path):
+    text = (run.folder / "report.html").read_text()
+    dom = browser(run.folder / "report.html", "--dump-dom")
+    assert "after 24 images" in dom
     curves = {name for row in run.metrics() for name in row if "/" in name}
-    assert drawn.count("<polyline") == len(curves)
+    lines = re.findall(r'<polyline points="([^"]+)"', dom)
+    assert len(lines) == len(curves)
+    points = [tuple(map(float, point.split(","))) for line in lines for point in line.split()]
+    assert all(0 <= x <= 300 and 0 <= y <= 150 for x, y in points)
+    last = re.search(r'src="data:image/png;base64,([^"]+)"', dom)[1]
+    moved = tmp_path / "moved.html"
+    slide = "slider.value = 0; slider.dispatchEvent(new Event('input'));"
+    moved.write_text(text.replace("</body>", f"<script>{slide}</script></body>"))
+    dom = browser(moved, "--dump-dom")
+    assert "after 8 images" in dom
+    assert re.search(r'src="data:image/png;base64,([^"]+)"', dom)[1] != last
+
+
+def test_a_browser_shows_the_page(run, browser, tmp_path):
+    shot = tmp_path / "page.png"
+    browser(run.folder / "report.html", f"--screenshot={shot}", "--window-size=900,1600")
+    with Image.open(shot) as image:
+        colours = {colour for _, colour in image.convert("RGB").getcolors(2**20)}
+    assert (255, 255, 255) in colours
+    assert (21, 101, 192) in colours, "the curves"
+    assert len(colours) > 100, "letters and a grid"
 
 
 def test_a_tracker_that_is_not_there_is_said_before_anything_begins(tmp_path):

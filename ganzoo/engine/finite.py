@@ -1,0 +1,25 @@
+"""Whether values are finite, told on their device: the host never waits for the answer."""
+
+import torch
+from torch import Tensor
+
+# one kernel for all tensors; it also multiplies them by one, so they must be dense and no graph may hold them
+_check = torch._amp_foreach_non_finite_check_and_unscale_
+_HAS_CHECK = "cpu", "cuda"
+
+
+@torch.no_grad()
+def not_finite(tensors: list[Tensor]) -> Tensor:
+    """1.0 when some value is infinite or not a number, else 0.0. The tensors are real, dense, on one device."""
+    device = tensors[0].device
+    bad = torch.zeros((), dtype=torch.float32, device=device)
+    if device.type in _HAS_CHECK:
+        _check(tensors, bad, torch.ones((), dtype=torch.float32, device=device))
+        return bad
+    return bad + (~torch.stack([t.isfinite().all() for t in tensors]).all())
+
+
+def norm(tensors: list[Tensor]) -> Tensor:
+    """The length of all tensors together."""
+    length: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    return length
