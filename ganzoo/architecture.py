@@ -22,6 +22,7 @@ class Architecture:
     conditions: tuple[str, ...] = ()  # what its networks take after the images or latents, by position
     image_range: tuple[float, float] = (-1.0, 1.0)  # of the images that the published networks make
     per_sample = True  # False: an example's result depends on its batch (batch norm, minibatch statistics)
+    channels_last = False  # True: convolutional, and `flatten` or `reshape` where it changes shapes: trained faster so
 
     def __init__(self, config: Any = None):
         self.config = config if config is not None else self.Config()

@@ -109,7 +109,7 @@ class Training(Settings):
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = Field(0, ge=0, lt=2**53)
     deterministic: bool = Field(False, description="only deterministic kernels, for exact resume on a GPU")
-    channels_last: bool | None = Field(None, description="memory layout of images; left out: what measured faster")
+    channels_last: bool | None = Field(None, description="memory layout of images; left out: what is faster")
     optimizer: Optimizer = Optimizer()
     ema: dict[str, Ema] = Field({}, max_length=32, description="networks to average")
     freeze: tuple[str, ...] = Field((), max_length=1000, description="networks or parts (`network.module`) kept as is")

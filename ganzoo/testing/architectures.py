@@ -214,6 +214,29 @@ def per_sample(subject: Subject) -> None:
 
 
 @check("architecture")
+def layout(subject: Subject) -> None:
+    """What says `channels_last` runs in that layout, and gives the same."""
+    architecture, networks = built(subject)
+    if not architecture.channels_last:
+        raise NotRun("it doesn't say channels_last = True")
+    G, D = generator_of(architecture, networks).eval(), discriminator_of(networks).eval()
+    condition = conditions(architecture)
+    latents = G.latent(COUNT)
+    images = G(latents, *condition).detach()
+    before = D(images, *condition)
+    for network in (G, D):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    try:
+        again = G(latents, *condition)
+        after = D(images.contiguous(memory_format=torch.channels_last), *condition)
+    except RuntimeError as error:
+        words = str(error).splitlines()[0][:200]
+        need(False, subject, f"says channels_last and doesn't run so ({words}); use flatten or reshape, not view")
+    same = torch.allclose(images, again, atol=1e-4) and torch.allclose(total(before), total(after), atol=1e-3)
+    need(same, subject, "gives other values in the layout channels_last; see what depends on strides")
+
+
+@check("architecture")
 def state(subject: Subject) -> None:
     """A network's state_dict holds all that its images depend on."""
     architecture, networks = built(subject)

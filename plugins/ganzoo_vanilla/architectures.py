@@ -75,6 +75,7 @@ class DCGAN(Architecture):
         )
 
     per_sample = False  # the generator's batch norm
+    channels_last = True
 
     def build(self, network: str) -> nn.Module:
         return DCGANGenerator(self.config) if network == "generator" else DCGANDiscriminator(self.config)

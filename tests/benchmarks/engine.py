@@ -112,7 +112,6 @@ def parts(work: Work) -> Parts:
             "training": {
                 "images": 10**9,
                 "batch_size": work.batch,
-                "channels_last": work.channels_last,
                 "optimizer": {"lr": work.lr, "betas": list(work.betas)},
                 "ema": {name: {} for name in work.averaged},
             },
@@ -122,6 +121,7 @@ def parts(work: Work) -> Parts:
 
     class Given(Architecture):
         networks = published = tuple(built)
+        channels_last = any(isinstance(m, torch.nn.Conv2d) for net in built.values() for m in net.modules())
 
         def build(self, network: str) -> torch.nn.Module:
             return built[network]

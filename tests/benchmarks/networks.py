@@ -1,6 +1,7 @@
 """Networks of the families that the benchmark compares: the same modules are trained on every side of a comparison."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -240,7 +241,7 @@ class Modulated(nn.Module):
 
 
 class StyleDiscriminator(Discriminator):
-    """Images (N, 3, 64, 64) to logits (N,): residual blocks and the batch's standard deviation (Karras et al., 2020)."""
+    """Images (N, 3, 64, 64) to logits (N,): residual blocks, the batch's standard deviation (Karras et al., 2020)."""
 
     per_sample = False
 
@@ -248,7 +249,7 @@ class StyleDiscriminator(Discriminator):
         super().__init__()
         widths = [min(width * 4, width * 64 // side) for side in (64, 32, 16, 8, 4)]
         self.image = nn.Conv2d(3, widths[0], 1)
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.convs = nn.ModuleList(nn.Conv2d(a, a, 3, 1, 1) for a, _ in pairs)
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairs)
         self.skips = nn.ModuleList(nn.Conv2d(a, b, 1, bias=False) for a, b in pairs)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-TURN = 0.35  # seconds of one turn, so that a turn is long against a clock tick and short against the machine's moods
+GEMMS = 8  # a turn of the side that only multiplies matrices, whose rate is the machine's limit
+TURN = 0.25  # seconds of one turn, so that a turn is long against a clock tick and short against the machine's moods
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,24 @@ class Side:
     """A worker process; `turn` lets it take some steps and returns what they cost."""
 
     def __init__(self, work: str, name: str, threads: int):
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+        }
         self.log = (ROOT / "runs" / "benchmarks" / f"{work}-{name}.log").open("w+")
         command = [sys.executable, "-m", "tests.benchmarks.worker", work, name]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment, cwd=ROOT
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=environment,
+            cwd=ROOT,
         )
-        self._answer()  # ready
 
-    def _answer(self) -> dict[str, float]:
+    def answer(self) -> dict[str, float]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -61,7 +71,7 @@ class Side:
     def turn(self, steps: int) -> dict[str, float]:
         assert self.process.stdin is not None
         print(steps, file=self.process.stdin, flush=True)
-        return self._answer()
+        return self.answer()
 
     def close(self) -> None:
         assert self.process.stdin is not None
@@ -82,20 +92,23 @@ def compare(work: str, sides: dict[str, int], *, threads: int, pairs: int, multi
     running: dict[str, Side] = {}
     failed: dict[str, str] = {}
     try:
+        running = {name: Side(work, name, threads) for name in sides}
         for name in sides:
             try:
-                running[name] = Side(work, name, threads)
+                running[name].answer()  # ready
                 running[name].turn(sides[name] * multiple)  # optimisers make their state
             except RuntimeError as error:
                 failed[name] = str(error)
-                running.pop(name, None)
-        spent = running["fast"].turn(multiple)["wall"]
-        steps = max(1, round(TURN / spent)) * multiple
+                running.pop(name).close()
+        counts = {}
+        steps = max(1, round(TURN / running["fast"].turn(multiple)["wall"] / multiple)) * multiple
+        for name in running:
+            counts[name] = GEMMS if name == "gemm" else steps * sides[name]
         took: dict[str, list[dict[str, float]]] = {name: [] for name in running}
         for i in range(pairs):
             names = list(running)
             for name in names[i % len(names) :] + names[: i % len(names)]:
-                took[name].append(running[name].turn(steps * sides[name]))
+                took[name].append(running[name].turn(counts[name]))
     finally:
         for side in running.values():
             side.close()
@@ -104,8 +117,8 @@ def compare(work: str, sides: dict[str, int], *, threads: int, pairs: int, multi
         "pairs": pairs,
         "sides": {
             name: {
-                "cpu": [t["cpu"] / steps for t in turns],
-                "wall": [t["wall"] / steps for t in turns],
+                "cpu": [t["cpu"] / (GEMMS if name == "gemm" else steps) for t in turns],
+                "wall": [t["wall"] / (GEMMS if name == "gemm" else steps) for t in turns],
                 "peak": turns[-1]["peak"],
             }
             for name, turns in took.items()
@@ -114,7 +127,9 @@ def compare(work: str, sides: dict[str, int], *, threads: int, pairs: int, multi
     }
 
 
-def alternate(first: Callable[[], None], second: Callable[[], None], *, steps: int, pairs: int = 21) -> tuple[Ratio, float, float]:
+def alternate(
+    first: Callable[[], None], second: Callable[[], None], *, steps: int, pairs: int = 21
+) -> tuple[Ratio, float, float]:
     """CPU time of `steps` calls of two functions of this process in turn: the ratio, and the least seconds of each."""
     first(), second()  # warm up
     times: list[tuple[float, float]] = []

@@ -27,7 +27,7 @@ PACKAGES = Path(__file__).parent / "peers.txt"
 NEEDED = {
     "torchgan": "runs as it is; its networks have to be of its own classes, which wrap ours",
     "vegans": "its pinned torchvision 0.9.1 left out; iterators given the `.next()` that torch dropped; "
-    "networks wrapped so that the discriminator ends in a sigmoid",
+    "the discriminator wrapped to end in a sigmoid; left out of WGAN-GP, where it ignores the number of critic steps",
     "mimicry": "stand-ins for tensorflow, which it imports for metrics and never calls in training, and `torch._six`; "
     "our networks wrapped in its base classes, whose `train_step` is the loop",
     "lightning": "runs as it is; a module with manual optimisation as in its documentation of GANs",
@@ -45,7 +45,7 @@ def version(name: str) -> str:
     """As installed, or an empty string."""
     from importlib.metadata import distributions
 
-    found = [d.version for d in distributions(path=[str(FOLDER)]) if d.metadata["Name"] == VERSIONS[name]]
+    found = [d.version for d in distributions(path=[str(FOLDER)]) if d.metadata["Name"].replace("_", "-") == VERSIONS[name]]
     return found[0] if found else ""
 
 
@@ -141,7 +141,7 @@ def _torchgan(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
 
 
 def _vegans(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
-    from vegans.GAN import VanillaGAN, WassersteinGANGP
+    from vegans.GAN import VanillaGAN
 
     nets = work.networks()
 
@@ -151,12 +151,10 @@ def _vegans(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
             self.net = nets["discriminator"]
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            logits = self.net(x).unsqueeze(1)
-            return logits if work.step == "wgan-gp" else logits.sigmoid()
+            return self.net(x).unsqueeze(1).sigmoid()
 
-    kind = WassersteinGANGP if work.step == "wgan-gp" else VanillaGAN
     column = next(iter(work.data().values()))
-    model = kind(
+    model = VanillaGAN(
         nets["generator"],
         D(),
         x_dim=tuple(column.shape[1:]),
@@ -169,15 +167,14 @@ def _vegans(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
     )
     turns, drawn = gate(), 0
 
-    def after_the_checks() -> None:  # it draws two batches before its loop
+    def after_the_checks() -> None:  # it draws three batches before its loop
         nonlocal drawn
         drawn += 1
-        if drawn > 2:
+        if drawn > 3:
             turns()
 
     batches = _gated(work, after_the_checks, lambda batch: batch[0])
-    steps = {"Adversary": work.draws}  # all on one batch: its loop draws one a step
-    model.fit(batches, epochs=1, batch_size=work.batch, steps=steps, print_every=None, save_losses_every=None)
+    model.fit(batches, epochs=1, batch_size=work.batch, print_every=None, save_losses_every=None)
 
 
 def _mimicry(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
@@ -245,7 +242,9 @@ def _lightning(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
             self.generator, self.discriminator = nets["generator"], nets["discriminator"]
 
         def configure_optimizers(self) -> Any:
-            return [torch.optim.Adam(net.parameters(), **_adam(work)) for net in (self.generator, self.discriminator)], []
+            return [
+                torch.optim.Adam(net.parameters(), **_adam(work)) for net in (self.generator, self.discriminator)
+            ], []
 
         def training_step(self, batch: Any, _: int) -> None:
             real, *condition = batch

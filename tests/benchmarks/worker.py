@@ -10,12 +10,15 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import torch
 
 from tests.benchmarks.works import WORKS
+
+SIDE = 1024  # of the matrices whose product's rate is the limit
 
 
 class Gate:
@@ -53,6 +56,9 @@ def main(name: str, side: str) -> None:
         from tests.benchmarks.engine import engine_step, parts
 
         step = engine_step(parts(work))
+    elif side == "gemm":
+        a, b = torch.randn(2, SIDE, SIDE)
+        step = partial(torch.mm, a, b)
     elif side in ("fast", "plain"):
         from tests.benchmarks import loops
 

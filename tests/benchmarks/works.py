@@ -28,7 +28,7 @@ class Work:
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     averaged: tuple[str, ...] = ("generator",)
-    channels_last: bool = False
+    channels_last: bool = True  # of the fast loop; ganzoo chooses for itself
     draws: int = 1  # batches a step
     multiple: int = 1  # a turn has a multiple of so many steps
     perception: Callable[[], nn.Module] = networks.Perception
@@ -78,6 +78,7 @@ WORKS = {
         digits("image"),
         "non-saturating",
         peers=("torchgan", "vegans", "lightning"),
+        channels_last=False,
     ),
     "mlp-cgan": Work(
         "cGAN MLP, MNIST",
@@ -87,6 +88,7 @@ WORKS = {
         digits("image", "label"),
         "non-saturating",
         peers=("lightning",),
+        channels_last=False,
     ),
     "wgan-gp-mlp": Work(
         "WGAN-GP MLP, 32x32 RGB",
@@ -98,7 +100,8 @@ WORKS = {
         1e-4,
         (0.0, 0.9),
         draws=5,
-        peers=("mimicry", "vegans"),
+        peers=("mimicry",),
+        channels_last=False,
     ),
     "cgan-mnist": Work(
         "`cgan-mnist`, the recipe as shipped",
@@ -119,6 +122,7 @@ WORKS = {
         "relativistic",
         4e-4,
         (0.0, 0.99),
+        channels_last=False,
     ),
     "host-gan": Work(
         "host cost: MLP GAN, thin networks",
@@ -128,6 +132,7 @@ WORKS = {
         digits("image"),
         "non-saturating",
         peers=("torchgan", "vegans", "lightning"),
+        channels_last=False,
     ),
     "dcgan-64": Work(
         "DCGAN, 64x64 RGB",
@@ -167,6 +172,7 @@ WORKS = {
         _cyclegan,
         noise(a=(3, 64, 64), b=(3, 64, 64)),
         averaged=("ab", "ba"),
+        channels_last=False,
     ),
     "srgan-64": Work(
         "SRGAN, 16x16 to 64x64, VGG-19",
