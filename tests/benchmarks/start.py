@@ -26,7 +26,7 @@ from ganzoo.__main__ import main
 sys.argv = ["ganzoo", "train", "cgan-mnist", "--out", sys.argv[1], "--device", "cpu"]
 main()
 """
-TIMES = 5
+TIMES = 3
 
 
 def measure() -> dict[str, Any]:
