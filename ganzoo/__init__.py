@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from ganzoo.api import evaluate as evaluate
     from ganzoo.api import load as load
     from ganzoo.api import models as models
-    from ganzoo.api import publish as publish
     from ganzoo.api import recipe as recipe
     from ganzoo.api import train as train
     from ganzoo.architecture import Architecture as Architecture
     from ganzoo.architecture import Discriminator as Discriminator
     from ganzoo.architecture import Generator as Generator
+    from ganzoo.architecture import Translator as Translator
+    from ganzoo.architecture import recomputed as recomputed
     from ganzoo.dataset import Dataset as Dataset
     from ganzoo.dataset import ResidentDataset as ResidentDataset
     from ganzoo.dataset import Spec as Spec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ganzoo.hookspecs import files_in as files_in
     from ganzoo.hookspecs import hookimpl as hookimpl
     from ganzoo.hub.client import Hub as Hub
+    from ganzoo.hub.publish import publish as publish
     from ganzoo.loss import Loss as Loss
     from ganzoo.metric import Measurement as Measurement
     from ganzoo.metric import Metric as Metric
@@ -35,28 +37,33 @@ if TYPE_CHECKING:
     from ganzoo.model import Model as Model
     from ganzoo.names import shipped_model as shipped_model
     from ganzoo.recipes import Recipe as Recipe
+    from ganzoo.regularizer import Pair as Pair
+    from ganzoo.regularizer import Regularizer as Regularizer
     from ganzoo.run import Run as Run
     from ganzoo.settings import Settings as Settings
+    from ganzoo.strategy import LazyUpdate as LazyUpdate
     from ganzoo.strategy import Progress as Progress
     from ganzoo.strategy import Strategy as Strategy
     from ganzoo.strategy import Update as Update
 
 _HOME = {
-    "ganzoo.api": ("build", "evaluate", "load", "models", "publish", "recipe", "train"),
-    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator"),
+    "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "train"),
+    "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator", "recomputed"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError",),
     "ganzoo.features": ("Features",),
     "ganzoo.hookspecs": ("files_in", "hookimpl"),
     "ganzoo.hub.client": ("Hub",),
+    "ganzoo.hub.publish": ("publish",),
     "ganzoo.loss": ("Loss",),
     "ganzoo.metric": ("Measurement", "Metric", "Protocol", "Result"),
     "ganzoo.model": ("Model",),
     "ganzoo.recipes": ("Recipe",),
+    "ganzoo.regularizer": ("Pair", "Regularizer"),
     "ganzoo.run": ("Run",),
     "ganzoo.settings": ("Settings",),
     "ganzoo.names": ("shipped_model",),
-    "ganzoo.strategy": ("Progress", "Strategy", "Update"),
+    "ganzoo.strategy": ("LazyUpdate", "Progress", "Strategy", "Update"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULES)

@@ -1,4 +1,4 @@
-"""The verbs: models, recipe, build, train, load, evaluate, publish."""
+"""The verbs: models, recipe, build, train, load, evaluate; publish is `ganzoo.hub.publish`'s own."""
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ganzoo.evaluation.measure import Report
     from ganzoo.evaluation.pictures import Pictures
     from ganzoo.hub.client import Hub
-    from ganzoo.hub.publish import Published
     from ganzoo.model import Model
     from ganzoo.run import Run
 
@@ -81,13 +80,13 @@ def recipe(source: str | Path | Mapping[str, Any]) -> Recipe:
 def build(name: str, *, network: str | None = None, **settings: Any) -> "nn.Module":
     """An untrained network of an architecture: `build("dcgan", size=64, channels=3)` gives its published one."""
     from ganzoo.recipes import Part
-    from ganzoo.resolve import architecture_of
+    from ganzoo.resolve import architecture_of, built
 
     architecture = architecture_of(Part.model_validate({"name": name, **settings}))
     network = network or architecture.published[0]
     if network not in architecture.networks:
         raise GanzooError(f"architecture {name!r} builds no {network!r}; it builds {', '.join(architecture.networks)}")
-    return architecture.build(network)
+    return built(name, architecture, network)
 
 
 def train(
@@ -140,46 +139,6 @@ def load(
     from ganzoo.model import Model
 
     return Model.read(files_of(name, hub), device=device, dtype=dtype)
-
-
-def publish(
-    source: "Run | Path | str",
-    repo: str,
-    *,
-    private: bool = False,
-    revision: str | None = None,
-    tag: str | None = None,
-    create_pr: bool = False,
-    dry_run: bool = False,
-    gate: "Callable[[Path], list[str]] | bool" = True,
-    licence: str | None = None,
-    data_licence: str | None = None,
-    training: bool = False,
-    hub: "Hub | None" = None,
-) -> "Published":
-    """Publish a run's newest export, or a model folder, to `user/name` on the Hub, in one commit.
-
-    `gate` False skips the check of the model's quality, and the card says so. `training` adds the raw networks, for
-    others to fine-tune. `dry_run` shows the card and the files and asks no network. The folder on disk becomes what is
-    on the Hub. Raises PublishError (nothing was sent), GateError or HubError; trying again is always safe.
-    """
-    from ganzoo.hub.publish import publish as send
-
-    chosen = (gate or None) if isinstance(gate, bool) else gate
-    return send(
-        source,
-        repo,
-        private=private,
-        revision=revision,
-        tag=tag,
-        create_pr=create_pr,
-        dry_run=dry_run,
-        gate=chosen,
-        licence=licence,
-        data_licence=data_licence,
-        training=training,
-        hub=hub,
-    )
 
 
 def evaluate(

@@ -1,9 +1,12 @@
 """The base of every architecture, and of the networks that it builds."""
 
+import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ganzoo.settings import Settings
 
@@ -20,6 +23,7 @@ class Architecture:
     networks: tuple[str, ...] = ("generator", "discriminator")
     published: tuple[str, ...] = ("generator",)  # what a model folder holds, and loading builds
     conditions: tuple[str, ...] = ()  # what its networks take after the images or latents, by position
+    offers: tuple[str, ...] = ()  # what its networks can do beyond forward, for strategies that need it: "classes", ...
     image_range: tuple[float, float] = (-1.0, 1.0)  # of the images that the published networks make
     per_sample = True  # False: an example's result depends on its batch (batch norm, minibatch statistics)
     channels_last = False  # True: convolutional, and `flatten` or `reshape` where it changes shapes: trained faster so
@@ -39,6 +43,8 @@ class Generator(nn.Module):
     """
 
     latent_size: int
+    options: Mapping[str, tuple[float, float]] = {}  # numbers that `sample` takes by name, with their bounds
+    portable = True  # False: too large a graph for torch.export and ONNX
 
     def latent(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """`count` draws from the prior on the network's device: (count, latent_size), standard normal by default."""
@@ -47,6 +53,17 @@ class Generator(nn.Module):
         draw = torch.randn(count, self.latent_size, generator=generator, device=device, dtype=like.dtype)
         return draw.to(like.device)
 
+    def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
+        """Latents on the way from `start` (way 0) to `end` (way 1), as likely as they are: (N, ...), way (N,).
+
+        Along a great circle by default, as suits normal latents (White, 2016).
+        """
+        a, b = start.flatten(1), end.flatten(1)
+        cosine = torch.nn.functional.cosine_similarity(a, b, dim=1).clamp(-0.9999, 0.9999)
+        angle = cosine.arccos()
+        first, second = ((1 - way) * angle).sin() / angle.sin(), (way * angle).sin() / angle.sin()
+        return (first[:, None] * a + second[:, None] * b).view_as(start)
+
     def sample(self, latents: Tensor, *conditions: Tensor) -> Tensor:
         """Images for latents, (N, C, H, W) in the architecture's `image_range`."""
         images: Tensor = self(latents, *conditions)
@@ -54,6 +71,48 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A network that scores images: `forward(images, *conditions)` returns logits, or a list of them."""
+    """A network that scores images: `forward(images, *conditions)` returns logits, or a list of them.
+
+    One that says more has `outputs(images, *conditions)` too: an object with `logits` and what its architecture
+    `offers`, such as `classes` (logits of each class), `code` or `features`.
+    """
 
     per_sample = True  # False: logits depend on the whole batch, so real and fake are scored apart
+
+
+class Translator(nn.Module):
+    """A network that makes a picture of a picture: `forward(images, *conditions)`, both (N, C, H, W) in `image_range`.
+
+    What a published one says of itself is all that `Model.transform` needs to feed it pictures of any size.
+    """
+
+    scale = 1  # how much larger the result is than what it was made of
+    multiple = 1  # sides of its input must be multiples of this
+    context: int | None = None  # input pixels around a place that its result depends on; None: all of them
+
+
+def recomputed(network: nn.Module, compute: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """`compute(*inputs)`, a part of the network's forward, whose activations aren't kept: the backward pass computes
+    them again (Chen et al., 2016). Second derivatives work, and batch norm's running statistics move once."""
+    if not (network.training and torch.is_grad_enabled()):
+        return compute(*inputs)
+    result: Tensor = checkpoint(
+        compute, *inputs, use_reentrant=False, context_fn=lambda: (contextlib.nullcontext(), _Still(network))
+    )
+    return result
+
+
+class _Still:
+    """Running statistics stay as they are; entered once for every derivative that is taken."""
+
+    def __init__(self, network: nn.Module):
+        norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        self.kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+
+    def __enter__(self) -> None:
+        for norm, _, _ in self.kept:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *_: object) -> None:
+        for norm, momentum, count in self.kept:
+            norm.momentum, norm.num_batches_tracked = momentum, count

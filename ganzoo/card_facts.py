@@ -34,6 +34,13 @@ def _changes(known: Recipe, ours: Recipe, spec: Mapping[str, Any]) -> Iterator[t
     yield from _differences("training", old["training"], new["training"])
     facts = {"size": spec.get("size"), "channels": spec.get("channels"), "scale": spec.get("scale")}
     facts["classes"] = len(spec.get("labels") or ())
+    if list(old["regularizers"]) != list(new["regularizers"]):
+        raise ValueError("the regularisers are others")
+    for name, settings in new["regularizers"].items():
+        fields = registry().get("regularizer", name).Config.model_fields
+        for key, value in settings.items():
+            if key != "version" and value != old["regularizers"][name].get(key, fields[key].default):
+                yield f"regularizers.{name}.{key}", value
     for place, kind in PARTS.items():
         if new[place] is None or old[place] is None or new[place]["name"] != old[place]["name"]:
             if new[place] != old[place]:
@@ -100,8 +107,10 @@ def limits(config: Mapping[str, Any]) -> list[str]:
 def methods(config: Mapping[str, Any]) -> list[str]:
     """What its parts are, with the papers that their documentation names, and ganzoo itself."""
     lines = []
-    for place, kind in PARTS.items():
-        name = str((config["recipe"].get(place) or {}).get("name"))
+    recipe = config["recipe"]
+    named = [(kind, str((recipe.get(place) or {}).get("name"))) for place, kind in PARTS.items()]
+    named += [("regularizer", str(name)) for name in recipe.get("regularizers") or {}]
+    for kind, name in named:
         try:
             about = registry().get(kind, name).__doc__ or ""
         except GanzooError:

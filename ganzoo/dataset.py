@@ -19,12 +19,15 @@ class Spec(Settings):
     labels: tuple[str, ...] = Field((), max_length=100_000, description="name of each class")
     domains: tuple[str, ...] = Field((), max_length=100, description="names of the image domains, for translation")
     scale: int | None = Field(None, ge=1, le=64, description="how much larger the output is, for super-resolution")
+    caption_length: int | None = Field(None, ge=1, le=4096, description="bytes of a caption, where there are any")
     licence: str = Field(max_length=500, description="SPDX expression of the data, or the words of its terms")
     attribution: str = Field("", max_length=5000, description="credit that the licence asks for")
 
     def facts(self) -> dict[str, int]:
         """What an architecture's settings of the same name are taken from."""
         named = {"size": self.size, "channels": self.channels, "classes": len(self.labels), "scale": self.scale}
+        if self.caption_length:
+            named["caption_length"] = self.caption_length
         return {name: value for name, value in named.items() if value}
 
 
@@ -55,7 +58,8 @@ class Dataset:
     def read(self, columns: tuple[str, ...], seed: int, start: int, stop: int) -> tuple[Tensor, ...]:
         """Examples `start` to `stop` of the seed's order, one tensor a column.
 
-        Images are float32 in [-1, 1], (N, C, H, W); labels int64, (N,).
+        Images are float32 in [-1, 1], (N, C, H, W); labels int64, (N,); captions int64, (N, length), as
+        `ganzoo.captions.encode` gives them.
         """
         raise NotImplementedError
 

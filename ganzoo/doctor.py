@@ -91,6 +91,9 @@ def _hub() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
+    from ganzoo.evaluation.cache import folder
+
+    yield from _writable("the cache of features", folder(), "set GANZOO_CACHE to a folder of your own")
     yield from _writable("the current folder", Path.cwd(), "train into another with --out")
     yield from _writable("the temporary folder", Path(tempfile.gettempdir()), "set TMPDIR to another")
 

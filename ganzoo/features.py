@@ -44,6 +44,10 @@ class Features:
         """Logits, (N, classes), from `embed`'s features. Raises GanzooError when the network is no classifier."""
         raise GanzooError(f"feature network {type(self).__name__} doesn't classify")
 
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """What some layers make of images as `prepare` gives them, (N, C, H, W) each, for perceptual losses."""
+        raise GanzooError(f"feature network {type(self).__name__} gives no maps of its layers")
+
     def to(self, device: str | torch.device) -> "Features":
         """Move the network, and return the feature network."""
         self.network.to(device)

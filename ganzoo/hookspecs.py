@@ -35,6 +35,11 @@ def ganzoo_strategies() -> Mapping[str, str]:  # type: ignore[empty-body]
 
 
 @hookspec
+def ganzoo_regularizers() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Regularisers for any adversarial strategy: `{name: "module:Class"}` of `ganzoo.Regularizer`."""
+
+
+@hookspec
 def ganzoo_datasets() -> Mapping[str, str]:  # type: ignore[empty-body]
     """Datasets: `{name: "module:Class"}` of `ganzoo.Dataset`."""
 

@@ -32,6 +32,13 @@ def grid(images: Tensor, columns: int = 10, labels: Sequence[str] = (), scale: i
     return sheet
 
 
+def gif(frames: Sequence[Image.Image], milliseconds: int = 60) -> bytes:
+    """The bytes of an animation that repeats for ever."""
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)
+    return buffer.getvalue()
+
+
 def png(image: Image.Image) -> bytes:
     """The bytes of a PNG file."""
     buffer = io.BytesIO()

@@ -16,6 +16,11 @@ def known_packages() -> dict[str, dict[str, Any]]:
     return tomllib.loads((files("ganzoo") / "known.toml").read_text())
 
 
+def package_of(kind: str, name: str) -> str | None:
+    """The known package that provides a component."""
+    return next((package for package, about in known_packages().items() if name in about.get(kind, ())), None)
+
+
 def where_to_get(kind: str, name: str) -> str:
     """What to tell a person whose installation lacks a component that a stranger's file names.
 
@@ -23,9 +28,9 @@ def where_to_get(kind: str, name: str) -> str:
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,95}", name):
         return f"it names {kind}s in a way that no plugin does"
-    packages = [package for package, about in known_packages().items() if name in about.get(kind, ())]
-    if packages:
-        return f"{kind} {name!r} comes with a plugin that isn't active here: pip install --upgrade {packages[0]}"
+    package = package_of(kind, name)
+    if package:
+        return f"{kind} {name!r} comes with a plugin that isn't active here: pip install --upgrade {package}"
     close = difflib.get_close_matches(name, registry().names(kind), n=3, cutoff=0.5)
     meant = f"did you mean {' or '.join(repr(one) for one in close)}? " if close else ""
     return (

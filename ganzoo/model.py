@@ -3,14 +3,16 @@
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from ganzoo import folder as model_folder
+from ganzoo import photos, tiling
 from ganzoo.architecture import Architecture
+from ganzoo.captions import encode
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
 from ganzoo.errors import ModelError, RecipeError
@@ -18,8 +20,8 @@ from ganzoo.folder import ModelConfig, ModelFiles
 from ganzoo.images import grid
 from ganzoo.known import where_to_get
 from ganzoo.registry import registry
-from ganzoo.resolve import architecture_of
-from ganzoo.text import plain
+from ganzoo.resolve import architecture_of, built
+from ganzoo.text import directions, plain
 
 MOST = 10_000_000  # images of one call
 
@@ -46,9 +48,9 @@ class Model:
         config = files.config()
         architecture = _architecture(files, config)
         with torch.device("meta"):
-            skeletons = {name: architecture.build(name) for name in config.networks}
+            skeletons = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         weights = files.load(skeletons, config)
-        networks = {name: architecture.build(name) for name in config.networks}
+        networks = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         for name, network in networks.items():
             network.load_state_dict(weights[name], strict=True)
         model = cls(config, networks, architecture.image_range)
@@ -105,6 +107,20 @@ class Model:
         return self.spec.domains
 
     @property
+    def directions(self) -> tuple[str, ...]:
+        """What `transform(direction=...)` takes: `noto-to-twemoji`, and back where the model publishes two networks."""
+        return directions(self.domains, len(self.networks))
+
+    def translator(self, direction: str | None = None) -> nn.Module:
+        """The network of a direction, by default the first. Raises ModelError."""
+        if direction is None:
+            return self.network
+        if direction not in self.directions:
+            known = ", ".join(self.directions) or "none by name"
+            raise ModelError(f"model {self.name!r} has no direction {direction!r}; its directions are {known}")
+        return list(self.networks.values())[self.directions.index(direction)]
+
+    @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
 
@@ -138,13 +154,15 @@ class Model:
 
         Image i depends on `seed` and i alone, whatever the count or batch size; no seed means a new one each call.
         `label` is a class name, an index, or one of them an image; left out it cycles through the classes. `latents`,
-        (count, ...) as the network's `latent` draws them, replace the seed. Raises ModelError.
+        (count, ...) as the network's `latent` draws them, replace the seed. Further numbers are the network's `options`
+        (StyleGAN2's `truncation`). Raises ModelError.
         """
         if self.task != "generate":
             raise ModelError(f"model {self.name!r} transforms images; use transform(images)")
         count = _whole("count", count, 1, MOST)
         batch_size = _whole("batch_size", batch_size, 1, MOST)
-        given = self._conditions(count, conditions)
+        options = self._options(conditions)
+        given = self._conditions(count, {n: value for n, value in conditions.items() if n not in options})
         if latents is not None:
             self._check_latents(count, latents)
         target = device_of(device)
@@ -155,9 +173,84 @@ class Model:
             stop = min(start + batch_size, count)
             z = self.latents(seed, start, stop) if latents is None else latents[start:stop]
             parts = (c[start:stop].to(like.device) for c in given)
-            made = self.network.sample(z.to(like), *parts)  # type: ignore[operator]
+            made = self.network.sample(z.to(like), *parts, **options)  # type: ignore[operator]
             images.append(self._unit(made).to(target))
         return torch.cat(images)
+
+    @overload
+    def transform(
+        self,
+        images: Image.Image,
+        *,
+        direction: str | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        **conditions: Any,
+    ) -> Image.Image: ...
+    @overload
+    def transform(
+        self,
+        images: Tensor,
+        *,
+        direction: str | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        **conditions: Any,
+    ) -> Tensor: ...
+
+    @torch.inference_mode()
+    def transform(
+        self,
+        images: Any,
+        *,
+        direction: str | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        **conditions: Any,
+    ) -> Any:
+        """What the model makes of a picture of any size; large ones go through it in tiles without seams.
+
+        A PIL picture gives a PIL picture: grey stays grey, 16 bits stay 16, alpha is kept and EXIF orientation
+        honoured. A tensor, (N, channels, H, W) float in [0, 1] or uint8, gives float32 in [0, 1] on its device. `tile`
+        is the side of a tile in input pixels, chosen by size when left out. `ensemble` takes the mean over the eight
+        flips and turns (Timofte et al., 2016), at eight times the work. `direction` is one of `directions`. Raises
+        ModelError.
+        """
+        if self.task != "transform":
+            raise ModelError(f"model {self.name!r} makes images of nothing; use sample(count)")
+        network = self.translator(direction)
+        if tile is not None:
+            _whole("tile", tile, 8, 2**16)
+        many = len(images) if isinstance(images, Tensor) and images.dim() == 4 else 1
+        given = self._conditions(many, conditions)
+        low, high = self.image_range
+        like = next(network.parameters())
+
+        def call(part: Tensor) -> Tensor:
+            labels = (condition.to(like.device) for condition in given)
+            made: Tensor = network(part.to(like) * (high - low) + low, *labels)
+            return self._unit(made).to(part.device)
+
+        chosen = tiling.ensemble(call) if ensemble else call
+        if isinstance(images, Image.Image):
+            return photos.transformed(images, network, chosen, self.channels or 3, tile)
+        return tiling.transformed(network, chosen, self._pictures(images), tile)
+
+    def _pictures(self, images: Any) -> Tensor:
+        channels = self.channels or 3
+        if not isinstance(images, Tensor):
+            kind = type(images).__name__
+            raise ModelError(
+                f"transform takes a PIL picture or a tensor of images, not {kind}; Image.open(path) gives one"
+            )
+        if images.dim() != 4 or images.shape[1] != channels or not images.numel():
+            shape = tuple(images.shape)
+            raise ModelError(f"images of shape {shape} were given; model {self.name!r} takes (N, {channels}, H, W)")
+        if images.dtype == torch.uint8:
+            return images.float() / 255
+        if not images.is_floating_point():
+            raise ModelError(f"images must be float in [0, 1] or uint8, not {images.dtype}")
+        return images.float()
 
     def sheet(self, columns: int = 10, *, seed: int = 0) -> Image.Image:
         """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""
@@ -187,12 +280,38 @@ class Model:
         low, high = self.image_range
         return images.float().sub_(low).div_(high - low).clamp_(0, 1)
 
+    @property
+    def options(self) -> dict[str, tuple[float, float]]:
+        """Numbers that `sample` takes by name, with their least and greatest value."""
+        return dict(getattr(self.network, "options", {}))
+
+    def _options(self, given: dict[str, Any]) -> dict[str, float]:
+        chosen = {}
+        for name, (low, high) in self.options.items():
+            if name in given:
+                value = given[name]
+                if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                    raise ModelError(f"{name} must be a number from {low} to {high}, not {value!r}")
+                chosen[name] = float(value)
+        return chosen
+
     def _conditions(self, count: int, given: dict[str, Any]) -> list[Tensor]:
         for name in given:
             if name not in self.conditions:
-                takes = f"it takes {', '.join(self.conditions)}" if self.conditions else "it is unconditional"
+                known = ", ".join([*self.conditions, *self.options])
+                takes = f"it takes {known}" if known else "it is unconditional"
                 raise ModelError(f"model {self.name!r} has no condition {name!r}; {takes}")
-        return [self._labels(count, given.get(name)) for name in self.conditions]
+        made = {"label": self._labels, "caption": self._captions}
+        unknown = [name for name in self.conditions if name not in made]
+        if unknown:
+            raise ModelError(f"model {self.name!r} is conditioned on {', '.join(unknown)}, which sample() can't make")
+        return [made[name](count, given.get(name)) for name in self.conditions]
+
+    def _captions(self, count: int, given: Any) -> Tensor:
+        texts = [given or ""] * count if given is None or isinstance(given, str) else list(given)
+        if len(texts) != count or not all(isinstance(text, str) for text in texts):
+            raise ModelError(f"caption must be a text, or {count} of them, one an image")
+        return encode(texts, self.spec.caption_length or 1)
 
     def _labels(self, count: int, given: Any) -> Tensor:
         if given is None:

@@ -17,40 +17,127 @@ from ganzoo.model import Model
 
 FORMATS = {"onnx": ".onnx", "torch-export": ".pt2"}
 TOLERANCE = 1e-4  # of images in [0, 1]
+LEAST_SIDE = 16  # pixels of the pictures that an exported translator takes, at least
 
 
-class Sampler(nn.Module):
-    """Latents and conditions to images (N, C, H, W) in [0, 1]: what `Model.sample` does after the draw."""
+class Portable(nn.Module):
+    """A published network as other programs meet it: images are (N, C, H, W) in [0, 1], whatever it uses inside.
 
-    def __init__(self, network: nn.Module, image_range: tuple[float, float]):
+    `names` are its inputs: latents or images, then the conditions. A subclass knows the rest.
+    """
+
+    first: str
+
+    def __init__(self, network: nn.Module, image_range: tuple[float, float], conditions: Sequence[str], classes: int):
         super().__init__()
-        self.network = network
+        self.network = network.eval()
         self.low, self.high = image_range
+        self.conditions, self.classes = tuple(conditions), classes
 
-    def forward(self, latents: Tensor, *conditions: Tensor) -> Tensor:
-        images: Tensor = self.network.sample(latents, *conditions)  # type: ignore[operator]
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.first, *self.conditions)
+
+    def inputs(self, count: int, seed: int = 0) -> tuple[Tensor, ...]:
+        """What to feed it for `count` images; another count gives pictures of another size, where size is free."""
+        given = self._given(count, torch.Generator().manual_seed(seed))
+        return (given, *(torch.arange(count) % max(1, self.classes) for _ in self.conditions))
+
+    def dynamic(self) -> tuple[Any, ...]:
+        """Which dimensions of its inputs are free."""
+        count = torch.export.Dim("count", min=1, max=2**20)
+        given = {0: count, **self._free()}
+        return (given, *([tuple({0: count} for _ in self.conditions)] if self.conditions else []))
+
+    def _given(self, count: int, generator: torch.Generator) -> Tensor:
+        raise NotImplementedError
+
+    def _free(self) -> dict[int, Any]:
+        return {}
+
+    def _unit(self, images: Tensor) -> Tensor:
         return ((images.float() - self.low) / (self.high - self.low)).clamp(0, 1)
 
 
-def export(model: Model, path: Path, format: str) -> float:
-    """Write a model's sampler for any count of images. Returns the largest difference from the model, over 7 images.
+class Sampler(Portable):
+    """Latents and conditions to images: what `Model.sample` does after the draw."""
 
-    Raises GanzooError for a model or format that can't be, or a file that gives other images.
+    first = "latents"
+
+    def forward(self, latents: Tensor, *conditions: Tensor) -> Tensor:
+        return self._unit(self.network.sample(latents, *conditions))  # type: ignore[operator]
+
+    def _given(self, count: int, generator: torch.Generator) -> Tensor:
+        latents: Tensor = self.network.latent(count, generator=generator)  # type: ignore[operator]
+        return latents
+
+
+class Transformer(Portable):
+    """Images, and conditions, to images of any height and width that the network's `multiple` allows."""
+
+    first = "images"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        image_range: tuple[float, float],
+        conditions: Sequence[str],
+        classes: int,
+        channels: int = 3,
+    ):
+        super().__init__(network, image_range, conditions, classes)
+        self.channels = channels
+        self.multiple = int(getattr(network, "multiple", 1))
+        self.least = -(-LEAST_SIDE // self.multiple)  # in multiples
+
+    def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:
+        return self._unit(self.network(images * (self.high - self.low) + self.low, *conditions))
+
+    def _given(self, count: int, generator: torch.Generator) -> Tensor:
+        height, width = ((self.least + more) * self.multiple for more in (count, 2 * count))
+        return torch.rand(count, self.channels, height, width, generator=generator)
+
+    def _free(self) -> dict[int, Any]:
+        sides = [torch.export.Dim(f"{name}s", min=self.least, max=2**16) for name in ("row", "column")]
+        return {2 + i: side if self.multiple == 1 else self.multiple * side for i, side in enumerate(sides)}
+
+
+def portable(model: Model, network: str | None = None) -> Portable:
+    """The network of a model that this name is (the only one when left out). Raises GanzooError."""
+    names = ", ".join(model.networks)
+    if network is None and len(model.networks) > 1:
+        raise GanzooError(f"model {model.name!r} has several networks; name one of {names} with --network")
+    if network is not None and network not in model.networks:
+        raise GanzooError(f"model {model.name!r} has no network {network!r}; it has {names}")
+    chosen = model.networks[network] if network else model.network
+    about = chosen, model.image_range, model.conditions, len(model.labels)
+    return Sampler(*about) if model.task == "generate" else Transformer(*about, channels=model.channels or 3)
+
+
+def export(model: Model, path: Path, format: str, network: str | None = None) -> float:
+    """Write a model's network for any count of images, and any size where it takes any.
+
+    Returns the largest difference from the model, over other inputs than it was written with. Raises GanzooError for
+    a model or format that can't be, or a file that gives other images.
     """
     if format not in FORMATS:
         raise GanzooError(f"there is no format {format!r}; there are: {', '.join(FORMATS)}")
-    if model.task != "generate":
-        raise GanzooError(f"model {model.name!r} transforms images, and only models that generate can be exported yet")
     model = model.to("cpu", torch.float32)
-    sampler = Sampler(model.network, model.image_range).eval()
-    latents = model.latents(0, 0, 7)
-    labels = [torch.arange(7) % max(1, len(model.labels)) for _ in model.conditions]
-    names = ["latents", *model.conditions]
-    content = program_of(sampler, latents[:2], *(c[:2] for c in labels), onnx=format == "onnx", names=names)
-    run = run_onnx if format == "onnx" else run_torch
-    difference = (
-        (run(content, [latents, *labels]) - model.sample(7, seed=0, **_given(model, labels))).abs().max().item()
-    )
+    module = portable(model, network)
+    if not getattr(module.network, "portable", True):
+        raise GanzooError(
+            f"model {model.name!r} makes its images in a loop that no such file can hold; use ganzoo itself"
+        )
+    try:
+        content = program_of(module, onnx=format == "onnx")
+    except GanzooError:
+        raise
+    except Exception as error:  # an exporter may fail in any way
+        words = " ".join(str(error).split())[:200] or type(error).__name__
+        raise GanzooError(
+            f"model {model.name!r} can't be written as {format} ({words}); try the other format"
+        ) from None
+    difference = parity(module, content, onnx=format == "onnx")
     if not difference <= TOLERANCE:
         raise GanzooError(f"the exported {model.name!r} gives other images (by {difference:.2g}); nothing was written")
     part = path.with_name(f".{path.name}.part")
@@ -63,26 +150,40 @@ def export(model: Model, path: Path, format: str) -> float:
     return difference
 
 
-def _given(model: Model, labels: Sequence[Tensor]) -> dict[str, Any]:
-    return dict(zip(model.conditions, labels, strict=True))
-
-
-def program_of(sampler: nn.Module, *example: Tensor, onnx: bool, names: Sequence[str] | None = None) -> bytes:
-    """The file's bytes, for any number of images; `example` are the inputs for two."""
-    batch = torch.export.Dim("count", min=1, max=2**20)
-    shapes = ({0: batch}, *([tuple({0: batch} for _ in example[1:])] if len(example) > 1 else []))
+def program_of(module: Portable, *, onnx: bool) -> bytes:
+    """The file's bytes, for any number of images."""
+    example = module.inputs(2)
     with _quiet():
-        program = torch.export.export(sampler, example, dynamic_shapes=shapes)
+        program = torch.export.export(module, example, dynamic_shapes=module.dynamic())
         buffer = io.BytesIO()
         if not onnx:
             torch.export.save(program, buffer)
             return buffer.getvalue()
         _need("onnx", "onnxscript")
         made = torch.onnx.export(
-            program, (), dynamo=True, input_names=names, output_names=["images"], external_data=False, verbose=False
+            program,
+            (),
+            dynamo=True,
+            input_names=module.names,
+            output_names=["images"] if module.first != "images" else ["result"],
+            external_data=False,
+            verbose=False,
         )
         content: bytes = made.model_proto.SerializeToString()  # type: ignore[union-attr]
         return content
+
+
+@torch.inference_mode()
+def parity(module: Portable, content: bytes, *, onnx: bool) -> float:
+    """The largest difference between the images of a file and those of its module, for other counts and sizes."""
+    run, worst = run_onnx if onnx else run_torch, 0.0
+    for count in (1, 5):
+        given = module.inputs(count, seed=count)
+        made, wanted = run(content, given), module(*given)
+        if made.shape != wanted.shape:
+            return float("inf")
+        worst = max(worst, (made - wanted).abs().max().item())
+    return worst
 
 
 def run_torch(content: bytes, inputs: Sequence[Tensor]) -> Tensor:
@@ -120,12 +221,11 @@ def _need(*packages: str) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """torch's exporters print progress and warn of their own insides."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        logging.disable(before)

@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.errors import GanzooError, RecipeError, UnknownNameError
+from ganzoo.known import package_of, where_to_get
 from ganzoo.registry import registry
 from ganzoo.settings import Settings, mistakes
 
@@ -69,6 +70,13 @@ class Optimizer(Settings):
                 raise ValueError("\n".join(lines))
         return self
 
+    def shared(self, main: float) -> "Optimizer":
+        """Corrected for a network of whose updates the share `main` isn't lazy (Karras et al., 2020, appendix B)."""
+        if main == 1:
+            return self
+        low, high = self.betas
+        return self.model_copy(update={"lr": self.lr * main, "betas": (low**main, high**main)})
+
     @property
     def overrides(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
@@ -89,17 +97,12 @@ class Ema(Settings):
 
 
 class Measure(Settings):
-    """What to measure while training goes on; the best checkpoint by it is kept."""
+    """What to measure while training goes on; the first metric decides which checkpoint is the best."""
 
     metrics: tuple[str, ...] = Field(min_length=1, max_length=32, description="NAME or NAME,SETTING=VALUE")
     every: int = Field(ge=1, description="images between two measurements; the end is measured too")
     count: int = Field(1_000, ge=2, le=1_000_000, description="samples of one measurement")
     features: str | None = Field(None, max_length=200, description="feature network; what suits the data by default")
-
-    @property
-    def best(self) -> str:
-        """The metric that decides which checkpoint is the best: the first."""
-        return self.metrics[0]
 
 
 class Training(Settings):
@@ -109,6 +112,9 @@ class Training(Settings):
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = Field(0, ge=0, lt=2**53)
     deterministic: bool = Field(False, description="only deterministic kernels, for exact resume on a GPU")
+    sync_batch_norm: bool = Field(
+        False, description="batch norm over all processes (CUDA); not where a gradient is penalised"
+    )
     channels_last: bool | None = Field(None, description="memory layout of images; left out: what is faster")
     optimizer: Optimizer = Optimizer()
     ema: dict[str, Ema] = Field({}, max_length=32, description="networks to average")
@@ -119,7 +125,9 @@ class Training(Settings):
     measure: Measure | None = None
     keep: int = Field(2, ge=1, le=1000, description="checkpoints kept")
     best: str | None = Field(
-        None, pattern=r"^(min|max):\S+$", description="also keep the best checkpoint by a value of the log: min:NAME"
+        None,
+        pattern=r"^(min|max):\S+$",
+        description="keep the best checkpoint by this value of the log, min:NAME; left out: by what is measured first",
     )
 
     @model_validator(mode="after")
@@ -146,6 +154,9 @@ class Recipe(Settings):
     architecture: Part
     loss: Part | None = None
     strategy: Part
+    regularizers: dict[str, dict[str, Any]] = Field(
+        {}, max_length=16, description="settings of each, by name; they act in this order"
+    )
     data: Data
     training: Training
     observers: dict[str, dict[str, Any]] = Field({}, max_length=32)
@@ -221,16 +232,23 @@ def component_mistakes(tables: Mapping[str, Any]) -> list[str]:
         if isinstance(table, Mapping) and isinstance(table.get("name"), str) and 0 < len(table["name"]) <= 96:
             settings = {k: v for k, v in table.items() if k not in ("name", *(["conditions"] * (place == "data")))}
             configure(place, table["name"], settings, wrong, known=False)
+    given = tables.get("regularizers")
+    for name, settings in given.items() if isinstance(given, Mapping) else ():
+        if isinstance(settings, Mapping):
+            configure(f"regularizers.{name}", str(name), dict(settings), wrong, kind="regularizer")
     return wrong
 
 
-def configure(place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True) -> tuple[Any, Any]:
+def configure(
+    place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True, kind: str | None = None
+) -> tuple[Any, Any]:
     """The class and checked settings of a part, or two None and lines added to `wrong`."""
     try:
-        component = registry().get(PARTS[place], name)
+        component = registry().get(kind or PARTS[place], name)
         return component, component.Config.read(settings)
     except GanzooError as error:
-        wrong.append(f"{place}.name: {error}")
+        lacking = isinstance(error, UnknownNameError) and package_of(kind or PARTS[place], name)
+        wrong.append(f"{place}.name: {where_to_get(kind or PARTS[place], name) if lacking else error}")
     except (ValidationError, ValueError) as error:
         lines = mistakes(error, place)
         if not known:  # without the data nobody knows what its spec would have filled in

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import importlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,16 @@ KINDS = {
     "architecture": ("ganzoo_architectures", "ganzoo.architecture:Architecture"),
     "loss": ("ganzoo_losses", "ganzoo.loss:Loss"),
     "strategy": ("ganzoo_strategies", "ganzoo.strategy:Strategy"),
+    "regularizer": ("ganzoo_regularizers", "ganzoo.regularizer:Regularizer"),
     "dataset": ("ganzoo_datasets", "ganzoo.dataset:Dataset"),
     "features": ("ganzoo_features", "ganzoo.features:Features"),
     "metric": ("ganzoo_metrics", "ganzoo.metric:Metric"),
     "recipe": ("ganzoo_recipes", None),
     "model": ("ganzoo_models", None),
 }
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ class Registry:
                 plugin.fail(f"{hook}: {type(error).__name__}: {error}", error)
                 continue
             for name, target in contributed.items():
+                if not NAME.fullmatch(name):  # a letter of another script looks like somebody else's name
+                    plugin.refused.append(f"{kind} {name!r} is no name; use letters, digits and . _ -")
+                    continue
                 entries = self._entries.setdefault((kind, name), [])
                 if entries and entries[0].plugin.first_party:
                     plugin.refused.append(f"{kind} {name!r} belongs to {entries[0].plugin.distribution}")

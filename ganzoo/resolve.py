@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from ganzoo.architecture import Architecture
 from ganzoo.dataset import Dataset, Spec
-from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.errors import GanzooError, PluginError, RecipeError
 from ganzoo.loss import Loss
 from ganzoo.recipes import PARTS, Part, Recipe, configure
 from ganzoo.registry import registry
+from ganzoo.regularized import discriminators, regularize
+from ganzoo.regularizer import Regularizer
 from ganzoo.strategy import Strategy
+from ganzoo.text import plain
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,14 @@ class Parts:
     @property
     def names(self) -> list[tuple[str, str]]:
         """Kind and name of each component."""
-        return [(PARTS[place], part.name) for place in PARTS if (part := getattr(self.recipe, place)) is not None]
+        parts = [(PARTS[place], part.name) for place in PARTS if (part := getattr(self.recipe, place)) is not None]
+        return parts + [("regularizer", name) for name in self.recipe.regularizers]
 
     @property
     def exact(self) -> bool:
         """A big batch equals the same examples in micro-batches or processes."""
-        return all(part.per_sample for part in (self.architecture, self.loss, self.strategy) if part is not None)
+        parts = self.architecture, self.loss, self.strategy, *self.strategy.regularizers.values()
+        return all(part.per_sample for part in parts if part is not None)
 
 
 def resolve(recipe: Recipe) -> Parts:
@@ -69,10 +76,14 @@ def resolve(recipe: Recipe) -> Parts:
     loss = classes["loss"](configs["loss"]) if configs.get("loss") is not None else None
     architecture = classes["architecture"](configs["architecture"]) if configs["architecture"] is not None else None
     strategy = classes["strategy"](configs["strategy"], loss) if configs["strategy"] is not None else None
+    regularizers = _regularizers(recipe, wrong)
+    if strategy is not None:
+        wrong += _irregularities(recipe, strategy, regularizers)
+        regularize(strategy, regularizers)
     wrong += _disagreements(recipe, dataset, architecture, strategy)
     if wrong or dataset is None or architecture is None or strategy is None:
         raise RecipeError(recipe.name, wrong)
-    return Parts(_filled(recipe, configs), dataset.spec, dataset, architecture, loss, strategy)
+    return Parts(_filled(recipe, configs, regularizers), dataset.spec, dataset, architecture, loss, strategy)
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
@@ -83,6 +94,22 @@ def dataset_of(recipe: Recipe) -> Dataset:
         raise RecipeError(recipe.name, wrong)
     dataset: Dataset = component(config)
     return dataset
+
+
+def refilled(recipe: Recipe) -> Recipe:
+    """A recorded recipe as the installed parts read it: settings that came later as by default, older ones migrated.
+
+    Raises RecipeError, for example for settings of a newer version than what is installed."""
+    wrong: list[str] = []
+    configs = {}
+    for place in PARTS:
+        part: Part | None = getattr(recipe, place)
+        if part is not None:
+            _, configs[place] = configure(place, part.name, part.settings, wrong)
+    regularizers = _regularizers(recipe, wrong)
+    if wrong:
+        raise RecipeError(recipe.name, wrong)
+    return _filled(recipe, configs, regularizers)
 
 
 def on_folder(recipe: Recipe, folder: str | Path) -> Recipe:
@@ -104,6 +131,21 @@ def architecture_of(part: Part) -> Architecture:
     return architecture
 
 
+def built(name: str, architecture: Architecture, network: str) -> nn.Module:
+    """A network of the architecture of this name. Raises PluginError where its plugin can't make one."""
+    try:
+        made: Any = architecture.build(network)
+        problem = "" if isinstance(made, nn.Module) else f"makes {type(made).__name__} of it, which is no torch module"
+    except GanzooError:
+        raise
+    except Exception as error:  # somebody's code, on settings that may be a stranger's
+        problem = f"fails with {type(error).__name__}: {plain(error, 200)}"
+    if problem:
+        plugin = registry().entry("architecture", name).plugin
+        raise PluginError(f"architecture {name!r} of {plugin} can't build {network!r}: it {problem}")
+    return made  # type: ignore[no-any-return]
+
+
 def _fill(part: Part, settings: dict[str, Any], facts: dict[str, int], data: str, wrong: list[str]) -> None:
     try:
         fields = registry().get("architecture", part.name).Config.model_fields
@@ -114,11 +156,35 @@ def _fill(part: Part, settings: dict[str, Any], facts: dict[str, int], data: str
             wrong.append(f"architecture.{name}: {settings[name]!r}, but the data {data!r} has {value}")
 
 
-def _filled(recipe: Recipe, configs: Mapping[str, Any]) -> Recipe:
+def _regularizers(recipe: Recipe, wrong: list[str]) -> dict[str, Regularizer]:
+    found = {}
+    for name, settings in recipe.regularizers.items():
+        kind, config = configure(f"regularizers.{name}", name, settings, wrong, kind="regularizer")
+        if config is not None:
+            found[name] = kind(config)
+    return found
+
+
+def _irregularities(recipe: Recipe, strategy: Strategy, regularizers: Mapping[str, Regularizer]) -> list[str]:
+    name = recipe.strategy.name
+    if regularizers and not discriminators(strategy):
+        trained = ", ".join(strategy.networks)
+        return [f"regularizers: they act on a discriminator, and strategy {name!r} has none (it trains {trained})"]
+    if type(strategy).needs_loss:
+        return []
+    return [
+        f"regularizers.{one}: strategy {name!r} has no adversarial loss that it could act on"
+        for one, regularizer in regularizers.items()
+        if regularizer.has_term() or type(regularizer).observe is not Regularizer.observe
+    ]
+
+
+def _filled(recipe: Recipe, configs: Mapping[str, Any], regularizers: Mapping[str, Regularizer]) -> Recipe:
     tables = recipe.model_dump(mode="json", by_alias=True)
     for place, config in configs.items():
         head = {k: v for k, v in tables[place].items() if k in ("name", "conditions")}
         tables[place] = head | config.record()
+    tables["regularizers"] = {name: regularizer.config.record() for name, regularizer in regularizers.items()}
     return Recipe.parse(tables, recipe.name)
 
 
@@ -139,6 +205,12 @@ def _disagreements(
             for network in strategy.networks
             if network not in architecture.networks
         ]
+        wrong += [
+            f"strategy: {recipe.strategy.name!r} needs networks with {need!r}, and architecture {name!r} has "
+            f"{', '.join(architecture.offers) or 'nothing of that kind'}; {_offering(need)}"
+            for need in strategy.needs
+            if need not in architecture.offers
+        ]
     if strategy is not None and dataset is not None:
         wrong += [_lacks(recipe, column, dataset) for column in strategy.inputs if column not in dataset.columns]
     if architecture is not None and recipe.data.conditions != architecture.conditions:
@@ -150,6 +222,16 @@ def _disagreements(
     if strategy is not None:
         wrong += _strategy_mistakes(recipe, strategy)
     return wrong
+
+
+def _offering(need: str) -> str:
+    found = []
+    for name in registry().names("architecture"):
+        try:
+            found += [name] if need in registry().get("architecture", name).offers else []
+        except GanzooError:
+            continue  # somebody's broken architecture must not hide this mistake
+    return f"these have it: {', '.join(found)}" if found else "no installed architecture has it"
 
 
 def _strategy_mistakes(recipe: Recipe, strategy: Strategy) -> list[str]:

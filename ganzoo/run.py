@@ -128,9 +128,9 @@ class Run:
         return found[-1]
 
     def best_export(self) -> Path:
-        """The model folder that scored best by `[training.measure]`. Raises RunError when nothing was measured."""
+        """The model folder of the best checkpoint, by `training.best` or what was measured. Raises RunError."""
         if not (self.exports / "best").is_dir():
-            raise RunError(f"run {str(self.folder)!r} was not measured while it trained; add [training.measure]")
+            raise RunError(f"run {str(self.folder)!r} has no best checkpoint; add [training.measure] or training.best")
         return self.exports / "best"
 
     def model(self, device: str | None = None) -> "Model":

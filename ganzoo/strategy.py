@@ -29,6 +29,14 @@ class Update:
         self.loss = loss
         self.metrics = {name: value.detach() for name, value in metrics.items()}
 
+    called = "loss"  # the name of `loss` in the log
+
+
+class LazyUpdate(Update):
+    """An update beside the main one, taken every k steps with k times the weight (Karras et al., 2020, appendix B)."""
+
+    called = "lazy/loss"
+
 
 Updates = Iterator[Update | tuple[Update, ...]]
 
@@ -49,6 +57,9 @@ class Strategy(nn.Module):
 
     networks: tuple[str, ...] = ("generator", "discriminator")
     inputs: tuple[str, ...] = ("image",)
+    needs: tuple[
+        str, ...
+    ] = ()  # what its networks must offer beyond forward, such as "features"; see Architecture.offers
     needs_loss = True  # False: a recipe with this strategy names no adversarial loss
     per_sample = True  # False: its gradient on a batch is not the mean of those on the batch's parts
     progress = Progress()
@@ -57,6 +68,7 @@ class Strategy(nn.Module):
         super().__init__()
         self.config = config if config is not None else self.Config()
         self.loss = loss if loss is not None else Loss()
+        self.regularizers = nn.ModuleDict()  # those of the recipe, by name
 
     def step(self, nets: Any, batches: Iterator[tuple[Tensor, ...]]) -> Updates:
         """Yield the updates of one step. `nets` has each of `networks` as an attribute."""
@@ -64,6 +76,10 @@ class Strategy(nn.Module):
 
     def after_step(self, means: Mapping[str, Tensor]) -> None:
         """Change declared state, from each metric's mean over micro-batches and processes ("network/metric")."""
+
+    def lazy(self, network: str) -> tuple[int, ...]:
+        """Intervals, in steps, of the `LazyUpdate`s that a network gets; its rate and betas are corrected for them."""
+        return ()
 
     def logits(self, D: nn.Module, images: tuple[Tensor, ...], *condition: Tensor) -> tuple[Any, ...]:
         """D's logits for several batches under one condition, in one forward pass where batches don't mix."""

@@ -1,6 +1,7 @@
 """Words of strangers, made safe to print; and tokens that must not be printed at all."""
 
 import re
+from collections.abc import Sequence
 
 # control and direction characters, zero-width ones, tags, lone surrogates: what a terminal or a page would obey
 HIDDEN = re.compile(
@@ -38,3 +39,11 @@ def scrub(text: str) -> str:
     for pattern in TOKENS.values():
         raw = pattern.sub(b"***", raw)
     return raw.decode()
+
+
+def directions(domains: Sequence[str], networks: int) -> tuple[str, ...]:
+    """The directions of a model of two domains, `noto-to-twemoji` and, with a second network, back."""
+    if len(domains) != 2:
+        return ()
+    a, b = domains
+    return (f"{a}-to-{b}", f"{b}-to-{a}")[:networks]

@@ -21,6 +21,11 @@ def ganzoo_strategies():
 
 
 @hookimpl
+def ganzoo_regularizers():
+    return {}
+
+
+@hookimpl
 def ganzoo_datasets():
     return {"frozen": "ganzoo_data.mnist:MNIST10k"}
 

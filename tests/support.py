@@ -31,7 +31,7 @@ def tiny(name, **changes):
         part = getattr(recipe, place)
         tables[place] = smallest(registry().get(place, part.name).Config)
     tables["training"] = {"batch_size": 4, "images": 4}
-    recipe = recipe.changed(**tables)
+    recipe = recipe.changed(**tables, start_from=None)
     return recipe.changed({"training.images": 2 * images_of_a_step(recipe)}).changed(changes)
 
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.benchmarks.engine import engine, parts
+from tests.benchmarks.engine import engine
+from tests.benchmarks.given import parts
 from tests.benchmarks.loops import FAST
 from tests.benchmarks.works import WORKS
 

@@ -1,9 +1,13 @@
 """Real distributions on disk: a broken one is skipped with one warning and hurts nobody."""
 
 import json
+import sys
 
 import pytest
 
+import ganzoo
+from ganzoo.errors import PluginError
+from ganzoo.registry import registry
 from tests.support import distribution, ganzoo_command, python
 
 FINE = """
@@ -161,3 +165,44 @@ def test_names_are_listed_without_torch():
         """
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_name_in_letters_of_another_script_is_refused(tmp_path):
+    spoof = "hіnge"  # noqa: RUF001  (a Cyrillic i)
+    distribution(tmp_path, "ganzoo-spoof", "ganzoo_spoof", ganzoo_spoof=FINE % (spoof, "nowhere:Nothing"))
+    found = look(tmp_path)
+    assert found["plugins"]["spoof"][4] == [f"loss {spoof!r} is no name; use letters, digits and . _ -"]
+    assert spoof not in found["names"]
+
+
+PARTS = """
+from ganzoo import Architecture, hookimpl
+
+class Nothing(Architecture):
+    def build(self, network):
+        return None
+
+class Fails(Architecture):
+    def build(self, network):
+        raise KeyError("width")
+
+@hookimpl
+def ganzoo_architectures():
+    return {"nothing": "ganzoo_parts:Nothing", "fails": "ganzoo_parts:Fails"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nothing", "makes NoneType of it, which is no torch module"), ("fails", "fails with KeyError: 'width'")],
+)
+def test_an_architecture_that_builds_no_network_is_named_with_its_package(tmp_path, monkeypatch, name, said):
+    distribution(tmp_path, "ganzoo-parts", "ganzoo_parts", ganzoo_parts=PARTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.cache_clear()
+    try:
+        with pytest.raises(PluginError, match=f"'{name}' of ganzoo-parts 1.0 can't build 'generator': it {said}"):
+            ganzoo.build(name)
+    finally:
+        registry.cache_clear()
+        sys.modules.pop("ganzoo_parts", None)

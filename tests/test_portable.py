@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
+from torch.nn.functional import avg_pool2d, interpolate
 
 import ganzoo
-from ganzoo import portable
+from ganzoo import Model, Translator, portable
 from ganzoo.errors import GanzooError
+from ganzoo.folder import ModelConfig
 from tests.support import ganzoo_command
 
 needs_onnx = pytest.mark.skipif(
@@ -36,8 +39,67 @@ def test_an_onnx_file_names_its_inputs(model, tmp_path):
     assert [value.name for value in graph.output] == ["images"]
 
 
+class Blurs(Translator):
+    """Half the resolution and back, so that sides must be even; a label darkens."""
+
+    multiple = 2
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, images, *label):
+        made = interpolate(avg_pool2d(self.layer(images), 2), scale_factor=2)
+        return made - label[0].view(-1, 1, 1, 1) * 0.1 if label else made
+
+
+def translator(networks=("generator",), labels=()):
+    """A model that transforms, as training would give it."""
+    spec = {"name": "none", "count": 1, "channels": 3, "licence": "CC0-1.0", "labels": list(labels)}
+    recipe = {"architecture": {"name": "none"}, "data": {"conditions": ["label"] if labels else []}}
+    about = {"schema": 1, "name": "blurs", "task": "transform", "dtype": "float32", "networks": list(networks)}
+    torch.manual_seed(0)
+    config = ModelConfig.read({**about, "spec": spec, "recipe": recipe})
+    return Model(config, {name: Blurs() for name in networks}, (-1.0, 1.0))
+
+
+@pytest.mark.parametrize("labels", [(), ("light", "dark")])
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_translators_file_takes_pictures_of_any_count_and_size(format, labels, tmp_path):
+    model = translator(labels=labels)
+    path = tmp_path / f"blurs{portable.FORMATS[format]}"
+    assert portable.export(model, path, format) <= portable.TOLERANCE
+    run = portable.run_onnx if format == "onnx" else portable.run_torch
+    for count, height, width in ((1, 16, 16), (2, 20, 38), (3, 64, 18)):
+        given = [torch.rand(count, 3, height, width), *([torch.ones(count, dtype=torch.long)] if labels else [])]
+        with torch.inference_mode():
+            wanted = portable.portable(model)(*given)
+        torch.testing.assert_close(run(path.read_bytes(), given), wanted, atol=1e-5, rtol=0)
+        assert wanted.shape == (count, 3, height, width)
+
+
+def test_of_several_networks_one_is_named(tmp_path):
+    model = translator(("there", "back"))
+    with pytest.raises(GanzooError, match="has several networks; name one of there, back with --network"):
+        portable.export(model, tmp_path / "x.pt2", "torch-export")
+    with pytest.raises(GanzooError, match="has no network 'up'; it has there, back"):
+        portable.export(model, tmp_path / "x.pt2", "torch-export", "up")
+    portable.export(model, tmp_path / "x.pt2", "torch-export", "back")
+    given = [torch.rand(1, 3, 18, 18)]
+    made = portable.run_torch((tmp_path / "x.pt2").read_bytes(), given)
+    with torch.inference_mode():
+        torch.testing.assert_close(made, portable.portable(model, "back")(*given))
+        assert (made - portable.portable(model, "there")(*given)).abs().max() > 0.01
+
+
+def test_a_network_that_an_exporter_can_not_take_is_one_sentence(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.export, "export", lambda *_, **__: 1 / 0)
+    with pytest.raises(GanzooError, match=r"can't be written as torch-export \(division by zero\); try the other"):
+        portable.export(model, tmp_path / "x.pt2", "torch-export")
+
+
 def test_a_file_that_gives_other_images_is_not_written(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(portable, "run_torch", lambda content, inputs: torch.zeros(7, 1, 28, 28))
+    monkeypatch.setattr(portable, "run_torch", lambda content, inputs: torch.zeros(len(inputs[0]), 1, 28, 28))
     with pytest.raises(GanzooError, match=r"gives other images \(by .*\); nothing was written"):
         portable.export(model, tmp_path / "digits.pt2", "torch-export")
     assert not list(tmp_path.iterdir())

@@ -58,7 +58,7 @@ class _Log(logging.Handler):
 
 def main() -> None:
     """Run the command line. Exit codes: 0; 1 some inputs failed; 2 bad input; 3 it ran and failed; 128 + a signal."""
-    from ganzoo.cli import demo, evaluate, hub, kit, lists, sample, train  # noqa: F401  (they register their commands)
+    from ganzoo.cli import demo, evaluate, hub, kit, lists, sample, train, transform  # noqa: F401  (they register their commands)
 
     try:
         app()

@@ -40,6 +40,7 @@ def evaluate(
     `ganzoo evaluate cgan-mnist`, or `ganzoo evaluate --images DIR --reference DIR`.
     """
     from ganzoo import api
+    from ganzoo.evaluation.measure import evaluate_model, evaluate_pictures
 
     if out is not None and ((out.exists() and not force) or out.suffix.lower() != ".png"):
         raise GanzooError(f"--out {str(out)!r} must be a new .png file, or overwrite it with --force")
@@ -49,29 +50,19 @@ def evaluate(
         raise GanzooError("with a model, --training and --size belong to --reference, and --sources to --images")
     with _progress() as tick:
         made, real, learned, given = _folders(size, images, reference, training, sources)
-        if name is not None:
-            report = api.evaluate(
-                name,
-                metrics,
-                seeds=range(seeds),
-                count=count,
-                features=features,
-                reference=real,
-                training=learned,
-                device=device,
-                tick=tick,
-            )
+        model = api.load(name, device=device) if name is not None else None
+        if model is not None:
+            how = {"features": features, "reference": real, "training": learned, "tick": tick}
+            report = evaluate_model(model, metrics, seeds=range(seeds), count=count, **how)
         else:
-            from ganzoo.evaluation.measure import evaluate_pictures
-
             if real is None and given is None and metrics is None:
                 raise GanzooError("--images needs --reference, a folder to compare with, unless --metrics needs none")
             report = evaluate_pictures(
                 made, real, metrics, features=features, training=learned, sources=given, tick=tick
             )
     _print(report, as_json)
-    if name is not None and metrics is None and reference is None and not as_json:
-        _gate(name, report)
+    if model is not None and metrics is None and reference is None and not as_json:
+        _gate(model, report)
     if out is not None:
         from ganzoo.evaluation.picture import sheet
 
@@ -131,11 +122,12 @@ def _print(report: Any, as_json: bool) -> None:
         )
 
 
-def _gate(name: str, report: Any) -> None:
-    from ganzoo import api
+def _gate(model: Any, report: Any) -> None:
     from ganzoo.evaluation import gates
 
-    verdict = gates.judge(gates.family(api.load(name)), report)
+    verdict = gates.judge(gates.family(model), report)
     console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
     for check in [*verdict.checks, *verdict.bars]:
         console.print(f"  {'[green]ok[/]    ' if check.passed else '[red]missed[/]'} {check}", highlight=False)
+    for note in verdict.notes:
+        console.print(f"  note: {note}", highlight=False)

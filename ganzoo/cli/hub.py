@@ -31,9 +31,9 @@ def publish(
 
     Log in first with `hf auth login`, or set HF_TOKEN. Look at `--dry-run` before you publish.
     """
-    from ganzoo import api
+    from ganzoo.hub.publish import publish as send
 
-    made = api.publish(
+    made = send(
         source,
         repo,
         private=private,

@@ -34,15 +34,20 @@ def export(
     name: Annotated[str, typer.Argument(help="A model: its name, or file:PATH of a model folder or a run.")],
     out: Annotated[Path, typer.Option(help="The file to write, such as digits.onnx or digits.pt2.")],
     format: Annotated[str, typer.Option(help="onnx or torch-export.")] = "onnx",
+    network: Annotated[str | None, typer.Option(help="Which of a model's networks, where it has several.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
-    """Write a model's sampler as a file for other programs, and compare what it gives with the model, on the spot."""
+    """Write a model's network as a file for other programs, and compare what it gives with the model, on the spot.
+
+    A model that generates takes `latents` and gives `images` of any count; one that transforms takes `images` of any
+    count and size and gives `result`; labels are indices. Images are in [0, 1].
+    """
     if out.exists() and not force:
         raise GanzooError(f"{str(out)!r} exists; choose another name, or overwrite it with --force")
     from ganzoo import api, portable
 
     model = api.load(name, device="cpu")
-    difference = portable.export(model, out, format)
+    difference = portable.export(model, out, format, network)
     runner = "onnxruntime" if format == "onnx" else "torch.export"
     console.print(
         f"wrote {out}; by {runner} its images are the model's to {difference:.1e}",

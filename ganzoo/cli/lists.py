@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from ganzoo.cli import app, console
@@ -49,16 +50,16 @@ def plugins(as_json: Json = False) -> None:
         keep = ("name", "distribution", "version", "licence", "path", "provides", "refused", "error", "seconds")
         console.print_json(json.dumps([{key: getattr(plugin, key) for key in keep} for plugin in found]))
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("plugin", "distribution", "version", "licence", "path", "provides"):
-        table.add_column(heading)
     for plugin in found:
-        what = [escape(f"{kind}: {', '.join(names)}") for kind, names in plugin.provides.items()]
-        what += [f"[yellow]refused: {escape(name)}[/]" for name in plugin.refused]
-        what += [f"[red]skipped: {escape(plugin.error)}[/]"] if plugin.error else []
-        about = (plugin.name, plugin.distribution, plugin.version, plugin.licence, plugin.path)
-        table.add_row(*(escape(str(word)) for word in about), "\n".join(what))
-    console.print(table)
+        about = escape(f"{plugin} ({plugin.licence}) {plugin.path}")
+        console.print(f"[bold]{escape(plugin.name)}[/]  {about}", highlight=False, soft_wrap=True)
+        lines = [escape(f"{kind}: {', '.join(names)}") for kind, names in plugin.provides.items()]
+        lines += [f"[yellow]refused: {escape(name)}[/]" for name in plugin.refused]
+        lines += [f"[red]skipped: {escape(plugin.error)}[/]"] if plugin.error else []
+        for line in lines:
+            console.print(Padding(line, (0, 0, 0, 2)), highlight=False)
+    if not found:
+        console.print("no plugin is loaded; GANZOO_PLUGINS may allow none")
 
 
 @app.command()
@@ -110,7 +111,7 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
         }
         for field, info in target.Config.model_fields.items()
     ]
-    return about | {"recipes": [r for r in registry().names("recipe") if _names(r).get(kind) == name]}
+    return about | {"recipes": [r for r in registry().names("recipe") if name in _names(r).get(kind, ())]}
 
 
 def _papers(description: str) -> str:
@@ -129,7 +130,7 @@ def _bounds(field: Any) -> str:
     return ", ".join(f"{sign} {value:,}" for sign, value in found)
 
 
-def _names(name: str) -> dict[str, str]:
+def _names(name: str) -> dict[str, set[str]]:
     from ganzoo.errors import GanzooError
     from ganzoo.recipes import Recipe
 
@@ -138,7 +139,8 @@ def _names(name: str) -> dict[str, str]:
     except GanzooError:
         return {}  # somebody's bad recipe must not hide a good part
     parts = {"architecture": recipe.architecture, "loss": recipe.loss, "strategy": recipe.strategy}
-    return {k: part.name for k, part in {**parts, "dataset": recipe.data}.items() if part}
+    single = {k: {part.name} for k, part in {**parts, "dataset": recipe.data}.items() if part}
+    return {**single, "regularizer": set(recipe.regularizers)}
 
 
 def _show(part: dict[str, Any]) -> None:
@@ -150,13 +152,16 @@ def _show(part: dict[str, Any]) -> None:
         console.print(f"paper: {part['paper']}", highlight=False, markup=False)
     if "settings" in part:
         table = Table(box=None, pad_edge=False)
-        for heading in ("setting", "type", "default", "bounds", "meaning"):
+        longest = max((len(s["name"]) for s in part["settings"]), default=0)
+        table.add_column("setting", no_wrap=True, min_width=longest)
+        for heading in ("type", "default", "bounds", "meaning"):
             table.add_column(heading)
         for s in part["settings"]:
             default = "from the data or needed" if s["needed"] else repr(s["default"])
             table.add_row(*(escape(word) for word in (s["name"], s["type"], default, s["bounds"], s["description"])))
         console.print(table if part["settings"] else "it has no settings")
-        console.print(f"recipes that use it: {', '.join(part['recipes']) or 'none'}", highlight=False)
+        if part["kind"] not in ("metric", "features"):  # recipes name none
+            console.print(f"recipes that use it: {', '.join(part['recipes']) or 'none'}", highlight=False)
     for key in ("recipe", "config"):
         if key in part:
             console.print_json(json.dumps(part[key]))

@@ -13,7 +13,7 @@ from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import RunError
 from ganzoo.folder import ModelFiles
 from ganzoo.recipes import Recipe
-from ganzoo.resolve import Parts, resolve
+from ganzoo.resolve import Parts, refilled, resolve
 from ganzoo.run import Run
 
 
@@ -61,7 +61,7 @@ def _begin(run: Run, parts: Parts, lineage: list[dict[str, Any]], restart: bool)
 
 
 def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:
-    old, new = run.recipe.identity(), parts.recipe.identity()
+    old, new = refilled(run.recipe).identity(), parts.recipe.identity()
     if allow_world_size_change:  # micro-batches may then make up for processes
         old["training"]["accumulate"] = new["training"]["accumulate"]
     changed = _differences("", old, new)

@@ -78,6 +78,18 @@ def save(
     return Checkpoint(target, manifest)
 
 
+def check_room(
+    folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], states: Mapping[str, Any], times: int
+) -> None:
+    """Raise OSError unless so many times a checkpoint's size is free: one never ends half way for want of space."""
+    values = [tensor for named in tensors.values() for tensor in named.values()]
+    values += [v for state in states.values() for s in state["state"].values() for v in s.values()]
+    wanted = times * sum(value.nbytes for value in values if isinstance(value, Tensor))
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise OSError(f"{free / 2**20:,.0f} MiB are free, and a checkpoint wants {wanted / 2**20:,.0f}")
+
+
 def newest(folder: Path) -> Checkpoint | None:
     """The latest complete checkpoint; damaged ones are passed over and said so in the log."""
     for path in sorted(folder.glob("step-*"), reverse=True):
@@ -120,24 +132,17 @@ def set_aside(folder: Path, after: int) -> None:
             path.rename(target)
 
 
-def prune(folder: Path, keep: int, best: str | None = None, spare: int | None = None) -> None:
-    """Delete all but the newest `keep` checkpoints, the best one by `min:metric` or `max:metric` of the log, and the
-    one of step `spare`."""
-    there = sorted(folder.glob("step-*"))
-    kept = set(there[-keep:]) | {path for path in there if spare is not None and path.name == name(spare)}
-    if best is not None:
-        direction, _, metric = best.partition(":")
-        scores = {path: score for path in there if (score := _latest(path, metric)) is not None}
-        if scores:
-            kept.add((min if direction == "min" else max)(scores, key=lambda path: scores[path]))
-    for old in there:
-        if old not in kept:
+def prune(folder: Path, keep: int, spare: Path | None = None) -> None:
+    """Delete all but the newest `keep` checkpoints and the one to spare."""
+    for old in sorted(folder.glob("step-*"))[:-keep]:
+        if old != spare:
             remove(old)
 
 
-def _latest(path: Path, metric: str) -> float | None:
+def latest_of(path: Path, name: str) -> float | None:
+    """A value of the log as it stood when a checkpoint was taken; None where there is none."""
     try:
-        value = from_json((path / "manifest.json").read_text())["latest"].get(metric)
+        value = from_json((path / "manifest.json").read_text())["latest"].get(name)
         return None if value is None else float(value)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

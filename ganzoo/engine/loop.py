@@ -1,6 +1,8 @@
 """The loop: steps, averages, log, sample grids, checkpoints, signals; and what happens when a step goes bad."""
 
+import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,20 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.engine import health, report, trouble
+from ganzoo.engine.best import Best
 from ganzoo.engine.export import export, sample_grid
-from ganzoo.engine.measure import Measuring
+from ganzoo.engine.measure import measured
 from ganzoo.engine.memory import keep_freed_memory
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import key
 from ganzoo.engine.saving import Saver
-from ganzoo.engine.signals import Signals
+from ganzoo.engine.signals import Interrupted, Signals
 from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
-from ganzoo.errors import ModelError, RunError, Stopped, TrainingError
+from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
+from ganzoo.regularized import attach, main_share
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
@@ -47,6 +51,11 @@ class Engine:
         self.fresh = fresh
         self.training = training = parts.recipe.training
         device = processes.device
+        if training.sync_batch_norm and device.type != "cuda":
+            raise GanzooError(
+                f"training.sync_batch_norm is for CUDA devices, and this trains on {device.type}; leave it out, or "
+                "train on GPUs"
+            )
         if training.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
         if device.type == "cpu":
@@ -60,7 +69,10 @@ class Engine:
             self.lineage = processes.each(lambda: start_from(source, self.networks, base() if base else None))
         freeze(self.networks, training.freeze)
         processes.broadcast(self.networks.values())
-        self.optimizers = {n: NetworkOptimizer(net, training.optimizer.of(n)) for n, net in self.networks.items()}
+        self.optimizers = {
+            n: NetworkOptimizer(net, training.optimizer.of(n).shared(main_share(self.strategy, n)))
+            for n, net in self.networks.items()
+        }
         self.averages = {name: Average(self.networks[name], ema) for name, ema in training.ema.items()}
         dataset, columns = parts.dataset.to(device), parts.columns
         self.stepper = Stepper(
@@ -74,12 +86,14 @@ class Engine:
             training.precision,
             training.seed,
         )
-        self.measuring = Measuring(parts, run)
+        self.best = Best(parts, run)
         self.steps = self.images = self.attempt = 0
         self.seconds = 0.0
         self.window: dict[str, list[Tensor]] = {}
         self.updates: list[tuple[int, int, str, Tensor]] = []
         self.latest: dict[str, Any] = {}
+        self.due: list[str] = []  # what a signal broke off, to be done when the run goes on
+        self.signals = Signals()
         self.saver = Saver(self, allow_world_size_change)
 
     def _is_channels_last(self) -> bool:
@@ -94,6 +108,9 @@ class Engine:
         order = self.parts.architecture.networks.index(name)
         torch.manual_seed(key(self.training.seed, -1, order))
         network = self.parts.architecture.build(name).to(self.processes.device)
+        if self.training.sync_batch_norm and self.processes.count > 1:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        attach(self.parts.strategy, name, network)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
@@ -111,8 +128,8 @@ class Engine:
 
     def train(self) -> None:
         """Train until the budget is spent, from the newest checkpoint if there is one."""
-        with Signals() as signals:
-            self.processes.signal = lambda: signals.received or 0
+        with self.signals:
+            self.processes.signal = lambda: self.signals.received or 0
             try:
                 self._train()
             finally:
@@ -134,6 +151,7 @@ class Engine:
         else:
             self.saver.resume(found)
         self.observers.call("ganzoo_training_started", run=self.run)
+        self._do()
         while self.images < self.training.images:
             before = self.images
             try:
@@ -143,11 +161,12 @@ class Engine:
                 continue
             if self._crossed(before, self.training.log_every) or self.images >= self.training.images:
                 self._log()
+            if self._due(before):
+                trouble.check(self)  # which may go back to where nothing is due
+            self.due = self._due(before)
             if self.processes.stop:
                 self._stop(self.processes.stop)
-            if self._crossed(before, self.training.sample_every):
-                self._sample()
-            self._measure(before)
+            self._do()
             if self._crossed(before, self.training.checkpoint_every) and self.images < self.training.images:
                 self._save()
         self._save(must=True)
@@ -163,6 +182,7 @@ class Engine:
                 export(self.run, self.parts, self.published(), self.steps, self.images, self.seconds)
             except (OSError, ModelError) as error:
                 raise TrainingError(f"{error}; make room there and give the same command again") from None
+            self.best.check(self.latest)
             health.examine(self.run, self.parts, self.published(), self.networks)
             report.write(self.run)
 
@@ -203,10 +223,15 @@ class Engine:
         if not self.window:
             return
         means = torch.stack([torch.stack(values).float().mean() for values in self.window.values()]).tolist()
-        row: dict[str, Any] = {"step": self.steps, "images": self.images, "seconds": round(self.seconds, 3)}
-        row |= dict(zip(self.window, means, strict=True))
+        row = self._row() | dict(zip(self.window, means, strict=True))
         self.window = {}
-        self.latest = row
+        self._tell(row)
+
+    def _row(self) -> dict[str, Any]:
+        return {"step": self.steps, "images": self.images, "seconds": round(self.seconds, 3)}
+
+    def _tell(self, row: dict[str, Any]) -> None:
+        self.latest |= {name: value for name, value in row.items() if math.isfinite(value)}
         self.saver.append(row)
         self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
 
@@ -216,27 +241,39 @@ class Engine:
         stopped.elsewhere = not self.processes.is_main
         raise stopped
 
-    def _sample(self) -> None:
-        if self.processes.is_main and self.parts.recipe.task == "generate":
-            sheet = sample_grid(self.parts, self.published())
-            try:
-                sheet.save(self.run.samples / f"{self.images:09d}.png")
-            except OSError as error:
-                log.warning("the sample grid of step %d can't be written: %s", self.steps, error)
+    def _due(self, before: int) -> list[str]:
+        measure = self.training.measure
+        last = self.images >= self.training.images
+        due = ["sample"] if self._crossed(before, self.training.sample_every) else []
+        return due + (["measure"] if measure and (last or self._crossed(before, measure.every)) else [])
 
-    def _measure(self, before: int) -> None:
-        """Measure when it is due; a checkpoint is taken where the result is the best so far."""
-        wanted = self.training.measure
-        if wanted is None or not (self._crossed(before, wanted.every) or self.images >= self.training.images):
-            return
-        trouble.check(self)
-        if self.processes.first(self._is_best):
-            self._save()
+    def _do(self) -> None:
+        """Draw the sample grid, measure. A signal breaks it off; the checkpoint says so, and it is done later."""
+        while self.due:
+            found = self.processes.first(self._sample if self.due[0] == "sample" else self._measured)
+            self.processes.agree()
+            if found is not None and self.due.pop(0) == "measure":
+                self._tell(self._row() | found)
+                if self.processes.first(lambda: self.best.is_now(self.latest)):
+                    self._save()
+            if self.processes.stop:
+                self._stop(self.processes.stop)
 
-    def _is_best(self) -> bool:
-        row = self.measuring.now(self.published(), self.steps, self.images, self.seconds, self.saver.append)
-        self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
-        return self.measuring.best_step() == self.steps
+    def _sample(self) -> dict[str, float] | None:
+        with contextlib.suppress(Interrupted), self.signals.breaking():
+            if self.parts.recipe.task == "generate":
+                sheet = sample_grid(self.parts, self.published())
+                try:
+                    sheet.save(self.run.samples / f"{self.images:09d}.png")
+                except OSError as error:
+                    log.warning("the sample grid of step %d can't be written: %s", self.steps, error)
+            return {}
+        return None
+
+    def _measured(self) -> dict[str, float] | None:
+        with contextlib.suppress(Interrupted), self.signals.breaking():
+            return measured(self.parts, self.published())
+        return None
 
     def _log_start(self) -> None:
         if self.processes.is_main:
@@ -244,7 +281,10 @@ class Engine:
 
     def _save(self, must: bool = False) -> None:
         trouble.check(self)
+        best = self.processes.first(lambda: self.best.is_now(self.latest))
         saved = self.saver.save(must)
+        if saved is not None and best:
+            self.processes.first(lambda: self.best.export(self.published(), self.steps, self.images, self.seconds))
         if self.processes.is_main:
             report.write(self.run)
         if saved is not None:

@@ -1,5 +1,6 @@
 """This process among the others: its device, its rank, the one reduction that training needs, and how all agree."""
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
 
@@ -27,7 +28,7 @@ class Processes:
 
     def __init__(self, device: str | None = None):
         wanted = None if device is None else device_of(device)
-        state = PartialState(cpu=wanted is not None and wanted.type == "cpu")
+        state = PartialState(cpu=wanted is not None and wanted.type == "cpu", **_own_store())
         self.count: int = state.num_processes
         self.rank: int = state.process_index
         self.is_main: bool = state.is_main_process
@@ -116,6 +117,23 @@ class Processes:
             if any(r[0] == MEMORY for r in heard):
                 raise Exhausted
         return [r[2:] for r in heard]
+
+
+def _own_store() -> dict[str, Any]:
+    """After torchrun restarted the processes of a node: a store without the addresses of those that ended.
+
+    torchrun serves one store for all attempts (torch 2.13), and a process that reads a dead one's address is refused.
+    Nodes count their restarts apart, so several of them need TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 (docs/scaling.md).
+    """
+    told = os.environ.get
+    attempt, one_node = told("TORCHELASTIC_RESTART_COUNT", "0"), told("GROUP_WORLD_SIZE", "1") == "1"
+    if attempt == "0" or told("TORCHELASTIC_USE_AGENT_STORE") != "True" or not one_node:
+        return {}
+    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store: Any = dist.TCPStore(address, port, count, is_master=False)  # type: ignore[attr-defined]
+    store = dist.PrefixStore(f"attempt-{attempt}", store)  # type: ignore[attr-defined]
+    return {"store": store, "rank": rank, "world_size": count}
 
 
 class _Others:

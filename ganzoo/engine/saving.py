@@ -1,6 +1,7 @@
 """Put a training on the disk and take it back: what a checkpoint holds, and what happens when the disk is full."""
 
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,12 @@ class Saver:
     def _try(self) -> str | None:
         folder, training = self.engine.run.checkpoints, self.engine.training
         try:
-            saved = checkpoints.save(folder, self.engine.steps, *self._parts(), self._facts())
+            tensors, states = self._parts()
+            # at the start optimisers have no state yet, which will be twice the networks
+            checkpoints.check_room(folder, tensors, states, times=2 if self.engine.steps else 4)
+            saved = checkpoints.save(folder, self.engine.steps, tensors, states, self._facts())
             checkpoints.read(saved.path)  # nothing older goes before this one is known to be good
-            checkpoints.prune(folder, training.keep, training.best, self.engine.measuring.best_step())
+            checkpoints.prune(folder, training.keep, self.engine.best.path())
         except (OSError, ValueError) as error:
             return str(getattr(error, "strerror", None) or error)
         return None
@@ -84,10 +88,11 @@ class Saver:
             "images": e.images,
             "attempt": e.attempt,
             "seconds": e.seconds,
+            "due": e.due,
             "log_bytes": e.run.log.stat().st_size,
             "world_size": e.processes.count,
             "accumulate": e.stepper.accumulate,
-            "latest": {name: value for name, value in e.latest.items() if value == value},
+            "latest": e.latest,
             "recipe": e.parts.recipe.tables(),
             "plugins": self._plugins(),
         }
@@ -100,6 +105,10 @@ class Saver:
         """A line of the log. A full disk costs the line, never the training."""
         if not self.engine.processes.is_main:
             return
+        bad = [name for name, value in row.items() if not math.isfinite(value)]
+        if bad:
+            log.warning("step %d: %s not finite, and left out of the log", row["step"], ", ".join(bad))
+            row = {name: value for name, value in row.items() if name not in bad}
         path = self.engine.run.log
         size = path.stat().st_size if path.exists() else 0
         try:
@@ -134,11 +143,28 @@ class Saver:
         else:
             e.stepper.check(micro_batches)
             e.stepper.accumulate = micro_batches  # smaller since a process ran out of memory
-        for name, version in self._plugins().items():
-            if (before := manifest.get("plugins", {}).get(name, version)) != version and e.processes.is_main:
-                log.warning("this run was begun with %s %s and goes on with %s", name, before, version)
-        self.restore(saved)
-        e.attempt = int(manifest["attempt"])
+        changed = self._versions(manifest)
+        if changed and e.processes.is_main:
+            log.warning("this run was begun with %s: it may go on otherwise than it would have", changed)
+        try:
+            self.restore(saved)
+        except (RuntimeError, KeyError, ValueError) as error:  # shapes or names that the parts have no more
+            why = f"; the run was begun with {changed}" if changed else ""
+            words = " ".join(str(error).split())[:300]
+            raise RunError(
+                f"checkpoint {saved.path.name} doesn't fit what its plugins build now ({words}){why}; "
+                "install the versions that it was trained with, or begin anew with --restart"
+            ) from None
+        e.attempt, e.due = int(manifest["attempt"]), list(manifest.get("due", []))
+
+    def _versions(self, manifest: dict[str, Any]) -> str:
+        """Plugins that have another version than when a checkpoint was written."""
+        then = manifest.get("plugins", {})
+        return ", ".join(
+            f"{name} {then[name]} and goes on with {now}"
+            for name, now in self._plugins().items()
+            if then.get(name, now) != now
+        )
 
     def restore(self, saved: checkpoints.Checkpoint) -> None:
         """Be where a checkpoint says, in every process; `attempt` stays."""

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from ganzoo import regularized
 from ganzoo.engine.finite import norm, not_finite
 from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
@@ -103,7 +104,7 @@ class Stepper:
         batches = [
             Batches(self.read, progress.images, self.batch_size, first + i, shards) for i in range(self.accumulate)
         ]
-        turns = [iter(self.strategy.step(self.nets, b)) for b in batches]
+        turns = [iter(regularized.updates(self.strategy, self.nets, b)) for b in batches]
         done = Step()
         for segment in itertools.count():
             names: list[tuple[str, ...]] | None = None
@@ -171,7 +172,7 @@ class Stepper:
                         f"{name!r}, which it names; is something detached?"
                     )
                 gradients[name] = _sum(gradients.get(name), share, 1 / self.accumulate)
-            for metric, value in {"loss": update.loss.detach(), **update.metrics}.items():
+            for metric, value in {update.called: update.loss.detach(), **update.metrics}.items():
                 key = f"{'+'.join(networks)}/{metric}"
                 value = value if self.accumulate == 1 else value / self.accumulate
                 metrics[key] = metrics[key] + value if key in metrics else value
@@ -238,9 +239,10 @@ class Stepper:
         done.updates.append((" and ".join("+".join(n) for n in names), bad))
 
     def _after(self, done: Step) -> None:
-        if type(self.strategy).after_step is not Strategy.after_step:
+        if type(self.strategy).after_step is not Strategy.after_step or self.strategy.regularizers:
             with torch.no_grad():
-                self.strategy.after_step({name: torch.stack(v).mean() for name, v in done.metrics.items()})
+                means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}
+                regularized.after_step(self.strategy, means)
 
 
 def _sum(old: list[Tensor | None] | None, new: list[Tensor | None], weight: float) -> list[Tensor | None]:

@@ -22,12 +22,16 @@ COUNT = 10_000
 
 @dataclass
 class Report:
-    """What was measured of a name, and the last evidence, for pictures of it."""
+    """What was measured of a name, and the last evidence, for pictures of it.
+
+    `beside` are reports of what needs no model, by the same protocols: the bar that a model has to clear.
+    """
 
     name: str
     measurements: dict[str, Measurement]
     evidence: Evidence
     notes: list[str] = field(default_factory=list)
+    beside: dict[str, "Report"] = field(default_factory=dict)
 
     def __getitem__(self, metric: str) -> Measurement:
         if metric not in self.measurements:
@@ -49,9 +53,15 @@ def evaluate_model(
     """Measure what a model makes of each seed against the held-out part of its data. Raises GanzooError.
 
     With a `reference` the model's own data is not opened; `training` then says what it learned from, if that is known.
+    A model that transforms is given held-out pictures; it has no seeds.
     """
     if model.task != "generate":
-        raise GanzooError(f"model {model.name!r} transforms images; measure its results with --images and --reference")
+        if reference is not None:
+            said = f"model {model.name!r} transforms images; measure its results with --images and --reference"
+            raise GanzooError(said)
+        from ganzoo.evaluation import transformed
+
+        return transformed.evaluate(model, metrics, count=count, features=features, tick=tick)
     notes: list[str] = []
     if reference is None:
         reference, training, notes = _own_data(model)

@@ -92,11 +92,14 @@ class Sampled(Pictures):
 
 
 class FromDataset(Pictures):
-    """One pass over a dataset, at most `most` examples, in the order of seed 0."""
+    """One pass over a column of a dataset's images, at most `most` examples, in the order of seed 0."""
 
-    def __init__(self, dataset: Dataset, most: int = 50_000):
+    def __init__(self, dataset: Dataset, most: int = 50_000, column: str = "image"):
         spec = dataset.spec
         self.dataset, self.name, self.count = dataset.to("cpu"), spec.name, min(spec.count, most)
+        self.column = column
+        if column != "image":
+            self.name += f", {column}"
         if "label" in dataset.columns:
             parts = (dataset.read(("label",), 0, *ends)[0] for ends in self._ends())
             self.labels, self.label_names = torch.cat(list(parts)), spec.labels
@@ -107,7 +110,7 @@ class FromDataset(Pictures):
 
     def batches(self) -> Iterator[Tensor]:
         for start, stop in self._ends():
-            yield to_bytes((self.dataset.read(("image",), 0, start, stop)[0] + 1) / 2)
+            yield to_bytes((self.dataset.read((self.column,), 0, start, stop)[0] + 1) / 2)
 
 
 def to_bytes(images: Tensor) -> Tensor:

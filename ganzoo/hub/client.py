@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from ganzoo.errors import GanzooError, HubError, UnreachableError
+from ganzoo.hub.reach import CONNECT
 from ganzoo.text import plain, scrub
 
 if TYPE_CHECKING:
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ganzoo")
 T = TypeVar("T")
-CONNECT = 1.5  # seconds to reach the Hub; beyond it a person is told that there is none
 ANSWER = 10.0  # seconds for an answer
+UNWRITABLE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _warned: set[str] = set()
 
@@ -149,6 +159,8 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
         )
     if isinstance(error, e.RevisionNotFoundError):
         return NoRevisionError(f"{subject} has no such revision; leave it out for the newest")
+    if isinstance(error, e.FileMetadataError):
+        return HubError(f"the Hub at {plain(hub.url)} gave {subject} no ETag, commit or size; don't trust it")
     if isinstance(error, e.RemoteEntryNotFoundError):
         return HubError(f"{subject} lacks a file that it listed; try again")
     if isinstance(error, e.LocalTokenNotFoundError):
@@ -160,13 +172,7 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
     offline = (e.OfflineModeIsEnabled, e.LocalEntryNotFoundError, http_library().TransportError)
     if isinstance(error, offline):
         return UnreachableError(f"the Hub at {plain(hub.url)} can't be reached for {subject}; check the connection")
-    if isinstance(error, OSError) and error.errno in (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.EROFS,
-        errno.EACCES,
-    ):
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
         return HubError(f"the cache {str(hub.folder)!r} can't be written: {os.strerror(error.errno)}")
     if isinstance(error, OSError):
         return HubError(f"the download of {subject} ended with the wrong length; nothing was kept, try again")

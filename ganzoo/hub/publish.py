@@ -1,13 +1,11 @@
 """Publish a model folder: one commit of an explicit list of regular files."""
 
 import contextlib
-import importlib
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ganzoo.errors import HubError, PublishError, UnreachableError
 from ganzoo.folder import PUBLISHED
@@ -41,14 +39,20 @@ def publish(
     tag: str | None = None,
     create_pr: bool = False,
     dry_run: bool = False,
-    gate: Gate | Literal[True] | None = True,
+    gate: Gate | bool = True,
     licence: str | None = None,
     data_licence: str | None = None,
     training: bool = False,
     message: str | None = None,
     hub: Hub | None = None,
 ) -> Published:
-    """Publish a run's newest export, or a model folder, to `user/name`. See `ganzoo.publish`."""
+    """Publish a run's newest export, or a model folder, to `user/name` on the Hub, in one commit.
+
+    `gate` False skips the check of the model's quality, and the card says so; a function of the folder that lists why
+    not is a gate of your own. `training` adds the raw networks, for others to fine-tune. `dry_run` shows the card and
+    the files and asks no network. The folder on disk becomes what is on the Hub. Raises PublishError (nothing was
+    sent), GateError or HubError; trying again is always safe.
+    """
     folder, run = _source(source)
     for what, value, pattern in (
         ("repository", repo, REPOSITORY),
@@ -62,7 +66,7 @@ def publish(
     if training and run is None:
         raise PublishError("only a run has the raw networks for training.safetensors; name the run, not its export")
     hub = hub or Hub()
-    chosen = family_gate() if gate is True else gate
+    chosen = family_gate() if gate is True else gate or None
     with tempfile.TemporaryDirectory(prefix="ganzoo-publish-") as staging:
         ready = prepare(
             folder, Path(staging), repo, chosen, licence, data_licence, run if training else None, hub.leaks
@@ -76,13 +80,9 @@ def publish(
 
 
 def family_gate() -> Gate:
-    """The gate of this installation: a function of a model folder that lists why it must not be published."""
-    try:
-        gate: Gate = importlib.import_module("ganzoo.evaluation.gates").gate
-    except (ImportError, AttributeError):
-        raise PublishError(
-            "this ganzoo has no gates to check the model with; --no-gate publishes it unchecked"
-        ) from None
+    """The gate of the model's family: a function of a model folder that lists why it must not be published."""
+    from ganzoo.evaluation.gates import gate  # late: it brings feature networks
+
     return gate
 
 

@@ -8,7 +8,8 @@ from typing import Any, TypeGuard
 
 from ganzoo.card import PIPELINES
 from ganzoo.errors import GanzooError, HubError
-from ganzoo.hub.client import Hub, ask, patience
+from ganzoo.hub.client import Hub, ask
+from ganzoo.hub.reach import reach
 from ganzoo.text import plain
 
 
@@ -69,12 +70,11 @@ def search(
 
 def _reach(hub: Hub) -> None:
     """The listing itself would go on knocking for 23 seconds where nobody is."""
-    from huggingface_hub import get_session
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     if hub.offline:
         raise OfflineModeIsEnabled
-    get_session().head(hub.url, timeout=patience())
+    reach(hub.url, "its models")
 
 
 def _one_by_one(hub: Hub, wanted: dict[str, Any]) -> Iterator[Any]:

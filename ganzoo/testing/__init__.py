@@ -4,7 +4,18 @@ Your plugin's parts pass what ganzoo's own must pass. A check that fails says in
 mend it. Importing this module imports torch; the pytest plugin does so only when it is asked.
 """
 
-from ganzoo.testing import architectures, common, datasets, features, losses, recipes, strategies  # noqa: F401  (their checks)
+from ganzoo.testing import (  # noqa: F401  (their checks)
+    architectures,
+    common,
+    datasets,
+    exactness,
+    features,
+    losses,
+    recipes,
+    regularizers,
+    stored,
+    strategies,
+)
 from ganzoo.testing.contract import Check, Fault, NotRun, Subject, check, check_plugin, checks_of
 from ganzoo.testing.losses import closed_form
 from ganzoo.testing.smallest import smallest

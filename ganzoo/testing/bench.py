@@ -1,7 +1,11 @@
 """Networks and data small enough to try a strategy in milliseconds, exactly: double precision, no shared statistics."""
 
+import contextlib
 import copy
+import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -13,10 +17,14 @@ from ganzoo.architecture import Discriminator, Generator
 from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.engine.processes import Processes
 from ganzoo.engine.updates import Step, Stepper
+from ganzoo.errors import GanzooError
 from ganzoo.loss import Loss
-from ganzoo.recipes import Optimizer
+from ganzoo.recipes import Optimizer, Recipe
+from ganzoo.registry import Registry, registry
+from ganzoo.resolve import Parts, resolve
 from ganzoo.strategy import Progress, Strategy
 from ganzoo.testing.contract import NotRun, Subject, needs_settings
+from ganzoo.testing.smallest import tiny
 
 BATCH, CLASSES, SHAPE = 8, 3, (3, 8, 8)
 Networks = dict[str, nn.Module]
@@ -80,24 +88,48 @@ class Paired(Loss):
 
 
 class Bench:
-    """A strategy with tiny networks and endless data; the same every time it is made."""
+    """A strategy with tiny networks and endless data; the same every time it is made.
 
-    def __init__(self, subject: Subject, *, conditional: bool = False, dtype: torch.dtype = torch.float64):
-        kind: type[Strategy] = subject.target
-        if not set(kind.networks) <= {"generator", "discriminator"} or kind.inputs != ("image",):
-            raise NotRun(
-                f"the kit has a generator and a discriminator of images, and it trains {', '.join(kind.networks)} on "
-                f"{', '.join(kind.inputs)}; its recipes are checked instead"
-            )
-        self.subject, self.kind, self.conditional, self.dtype = subject, kind, conditional, dtype
+    The kit's own pair where that is what it trains; else the networks and data of a recipe that uses it.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        conditional: bool = False,
+        dtype: torch.dtype = torch.float64,
+        kind: type[Strategy] | None = None,
+    ):
+        self.subject, self.conditional, self.dtype = subject, conditional, dtype
+        self.kind: type[Strategy] = kind or subject.target
+        self.setting = setting = setting_of(subject) if kind is None else None
         torch.manual_seed(0)
-        both = {"generator": TinyGenerator(conditional), "discriminator": TinyDiscriminator(conditional)}
-        self.networks: Networks = {name: both[name].to(dtype) for name in kind.networks}
+        if setting is None:
+            both = {"generator": TinyGenerator(conditional), "discriminator": TinyDiscriminator(conditional)}
+            self.networks: Networks = {name: both[name] for name in self.kind.networks}
+        else:
+            if conditional and not setting.recipe.data.conditions:
+                raise NotRun(f"recipe {setting.recipe.name!r}, on which it is tried, is unconditional")
+            self.conditional = bool(setting.recipe.data.conditions)
+            self.networks = {name: setting.architecture.build(name) for name in self.kind.networks}
+        self.networks = {name: network.to(dtype) for name, network in self.networks.items()}
         self.labels: Tensor | None = None
 
+    @property
+    def is_pair(self) -> bool:
+        """It is tried on the kit's own generator and discriminator of images."""
+        return self.setting is None
+
+    @property
+    def per_sample(self) -> bool:
+        """The strategy says so, and so do the networks that it is tried on."""
+        return self.kind.per_sample and (self.setting is None or self.setting.architecture.per_sample)
+
     def strategy(self, loss: Loss | None = None) -> Strategy:
+        given = {} if self.setting is None else self.setting.recipe.strategy.settings
         try:
-            return self.kind(self.subject.config(), loss or Logistic())
+            return self.kind(self.subject.config(**given), loss or Logistic())
         except ValueError as error:
             raise needs_settings(error) from None
 
@@ -106,11 +138,22 @@ class Bench:
 
     def read(self, start: int, stop: int) -> tuple[Tensor, ...]:
         """Example i depends on i alone."""
+        batch = self._own(start, stop) if self.setting is None else self._of_the_recipe(self.setting, start, stop)
+        return tuple(part.to(self.dtype) if part.is_floating_point() else part for part in batch)
+
+    def _own(self, start: int, stop: int) -> tuple[Tensor, ...]:
         rows = torch.arange(start, stop, dtype=torch.float64)[:, None]
-        images = torch.sin(rows * 0.7 + torch.linspace(0, 9, 192, dtype=torch.float64)).view(-1, *SHAPE).to(self.dtype)
+        images = torch.sin(rows * 0.7 + torch.linspace(0, 9, 192, dtype=torch.float64)).view(-1, *SHAPE)
         if not self.conditional:
             return (images,)
         return images, torch.arange(start, stop) % CLASSES if self.labels is None else self.labels[: stop - start]
+
+    def _of_the_recipe(self, setting: Parts, start: int, stop: int) -> tuple[Tensor, ...]:
+        batch = setting.dataset.read(setting.columns, 0, start, stop)
+        if self.labels is None or "label" not in setting.columns:
+            return batch
+        place = setting.columns.index("label")
+        return (*batch[:place], self.labels[: stop - start], *batch[place + 1 :])
 
     def batches(self) -> Iterator[tuple[Tensor, ...]]:
         start = 0
@@ -125,18 +168,66 @@ class Bench:
         *,
         accumulate: int = 1,
         precision: str = "fp32",
-        read: Callable[[int, int], tuple[Tensor, ...]] | None = None,
         rates: Mapping[str, float] | None = None,
         optimizer: str = "sgd",
         seed: int = 0,
+        processes: Processes | None = None,
     ) -> Stepper:
         """The engine's own executor; `rates` are learning rates of networks that differ from 0.05."""
+        usual = 0.05 if self.is_pair else 1e-3
         optimizers = {
-            name: NetworkOptimizer(net, Optimizer.read({"name": optimizer, "lr": (rates or {}).get(name, 0.05)}))
+            name: NetworkOptimizer(net, Optimizer.read({"name": optimizer, "lr": (rates or {}).get(name, usual)}))
             for name, net in networks.items()
         }
-        here = Processes("cpu")
-        return Stepper(strategy, networks, optimizers, read or self.read, here, BATCH, accumulate, precision, seed)
+        here = processes or Processes("cpu")
+        return Stepper(strategy, networks, optimizers, self.read, here, BATCH, accumulate, precision, seed)
+
+
+@functools.lru_cache(maxsize=64)
+def _setting(registered: Registry, name: str) -> Parts:
+    return resolve(tiny(Recipe.load(name)))
+
+
+def setting_of(subject: Subject) -> Parts | None:
+    """A recipe's parts to try a strategy on, made as small as they go; None where the kit's own pair will do."""
+    kind: type[Strategy] = subject.target
+    plain = set(kind.networks) <= {"generator", "discriminator"} and kind.inputs == ("image",) and not kind.needs
+    if plain and _fits_the_pair(subject):
+        return None
+    problems = []
+    for name in recipes_with(subject):
+        try:
+            return _setting(registry(), name)
+        except (GanzooError, ImportError) as error:  # its data isn't installed, say
+            problems.append(str(error))
+    why = f"none of its recipes can be made here ({problems[0]})" if problems else "no recipe uses it: add one"
+    what = f"{', '.join(kind.networks)} on {', '.join(kind.inputs)}"
+    raise NotRun(f"it trains {what}, which the kit has no networks for, and {why}")
+
+
+def recipes_with(subject: Subject) -> list[str]:
+    """The recipes that use a strategy, its own plugin's first."""
+    found = []
+    for name in registry().names("recipe"):
+        with contextlib.suppress(GanzooError):
+            if Recipe.load(name).strategy.name == subject.name:
+                found.append(name)
+    own = subject.plugin.provides.get("recipe", [])
+    return sorted(found, key=lambda name: name not in own)
+
+
+def _fits_the_pair(subject: Subject) -> bool:
+    """Whether the tiny networks have all that the strategy asks of its networks."""
+    nets = {"generator": TinyGenerator(False), "discriminator": TinyDiscriminator(False)}
+    try:
+        strategy = subject.target(subject.config(), Logistic())
+        for _ in strategy.step(SimpleNamespace(**nets), itertools.repeat((torch.zeros(2, *SHAPE),))):
+            pass
+    except AttributeError as error:
+        return not isinstance(error.obj, TinyGenerator | TinyDiscriminator)
+    except Exception:
+        return True  # the checks say what is wrong
+    return True
 
 
 def walk(stepper: Stepper, steps: int, first: int = 0, images: int = 0, stay: bool = False) -> list[Step]:
@@ -161,11 +252,19 @@ class SameNoise(TorchFunctionMode):
     draws = (torch.rand, torch.randn, torch.rand_like, torch.randn_like)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        if func is torch.nn.functional.dropout:
+            return _dropout(*args, **given)
+        made = func(*args, **given)
         if func not in self.draws or not made.dim():
             return made
-        generator = torch.Generator().manual_seed(7)
-        draw = (torch.rand if func in (torch.rand, torch.rand_like) else torch.randn)(
-            made.shape[1:], generator=generator, dtype=torch.float64
-        )
-        return draw.to(made).expand(made.shape).clone()
+        return _draw(torch.rand if func in (torch.rand, torch.rand_like) else torch.randn, made)
+
+
+def _draw(how: Callable[..., Tensor], like: Tensor) -> Tensor:
+    one = how(like.shape[1:], generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    return one.to(like).expand(like.shape).clone()
+
+
+def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    return x * (_draw(torch.rand, x) >= p) / (1 - p) if training and p < 1 else x

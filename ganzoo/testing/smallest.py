@@ -7,6 +7,8 @@ from typing import Any
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from ganzoo.recipes import Recipe
+from ganzoo.registry import registry
 from ganzoo.settings import Settings
 
 LEAST = ("width", "depth", "latent_size", "embedding", "blocks", "critic_steps")
@@ -24,6 +26,19 @@ def smallest(config: type[Settings], **given: Any) -> Any:
             if value is not None:
                 settings[name] = value
     return config.read(settings)
+
+
+def tiny(recipe: Recipe) -> Recipe:
+    """The recipe with networks and batches as small as they go, from the beginning, and a budget of one step."""
+    recipe = Recipe.parse({key: value for key, value in recipe.tables().items() if key != "start_from"}, recipe.name)
+    changes: dict[str, Any] = {}
+    for place in ("architecture", "strategy"):
+        part = getattr(recipe, place)
+        fields = registry().get(place, part.name).Config.model_fields
+        least = {n: next((m.ge for m in fields[n].metadata if hasattr(m, "ge")), 1) for n in LEAST if n in fields}
+        changes |= {f"{place}.{name}": value for name, value in least.items()}
+    short = {"training.batch_size": 4, "training.images": 1, "training.accumulate": 1, "training.log_every": 1}
+    return recipe.changed(changes | short | {"training.optimizer.schedule": "constant"})
 
 
 def _value(name: str, field: FieldInfo) -> Any:

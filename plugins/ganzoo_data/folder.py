@@ -96,12 +96,12 @@ def _read(file: Path, config: ImageFolder.Config) -> np.ndarray | None:
     try:
         with Image.open(file) as image:
             image.draft("RGB", (config.size, config.size))  # a large JPEG is decoded at a fraction of its size
-            return _square(ImageOps.exif_transpose(image), config)
+            return squared(ImageOps.exif_transpose(image), config)
     except Exception:  # Pillow's decoders raise all sorts of things on damaged files
         return None
 
 
-def _square(image: Image.Image, config: ImageFolder.Config) -> np.ndarray:
+def squared(image: Image.Image, config: ImageFolder.Config) -> np.ndarray:
     if image.mode.startswith("I;16") or image.mode == "I":  # 16-bit grey, which Pillow would clip
         image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

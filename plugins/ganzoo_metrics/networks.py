@@ -46,6 +46,15 @@ class EffNetLite0(Features):
         features = self.network.forward_features((images * 255 - 127) / 128)
         return self.network.forward_head(features, pre_logits=True)
 
+    def maps(self, images: Tensor) -> list[Tensor]:
+        x = self.network.bn1(self.network.conv_stem((images * 255 - 127) / 128))
+        found = []
+        for i, block in enumerate(self.network.blocks[:5]):
+            x = block(x)
+            if i != 3:  # it has the size and nearly the depth of the one after it
+                found.append(x)
+        return found
+
     def classify(self, features: Tensor) -> Tensor:
         return self.network.get_classifier()(features)
 

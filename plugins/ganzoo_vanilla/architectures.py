@@ -1,6 +1,8 @@
 """Networks of the first GANs: fully connected, and deep convolutional."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -9,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
-from ganzoo import Architecture, Discriminator, Generator, Settings
+from ganzoo import Architecture, Discriminator, Generator, Settings, recomputed
 
 
 class MLP(Architecture):
@@ -73,6 +75,7 @@ class DCGAN(Architecture):
         discriminator_hidden: int = Field(
             0, ge=0, le=8192, description="units of a dense layer before the score; 0: none"
         )
+        recompute: bool = Field(False, description="keep no activations, for less memory: backward computes them again")
 
     per_sample = False  # the generator's batch norm
     channels_last = True
@@ -86,7 +89,7 @@ class DCGANGenerator(Generator):
 
     def __init__(self, config: DCGAN.Config, extra: int = 0):
         super().__init__()
-        self.latent_size = config.latent_size
+        self.latent_size, self.recompute = config.latent_size, config.recompute
         widths = [*reversed(stages(config)), config.channels]
         side = config.size >> len(stages(config))
         self.shape = (widths[0], side, side)
@@ -101,7 +104,7 @@ class DCGANGenerator(Generator):
     def forward(self, latents: Tensor, *condition: Tensor) -> Tensor:
         x = self.project(latents).unflatten(1, self.shape)
         for norm, up in zip(self.norms, self.ups, strict=True):
-            x = up(relu(norm(x, *condition)))
+            x = stage(self, partial(grow, norm, up), x, *condition)
         return torch.tanh(x)
 
 
@@ -111,7 +114,7 @@ class DCGANDiscriminator(Discriminator):
     def __init__(self, config: DCGAN.Config):
         super().__init__()
         batch = config.discriminator_norm == "batch"
-        self.per_sample = not batch
+        self.per_sample, self.recompute = not batch, config.recompute
         widths = [config.channels, *stages(config)]
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(
@@ -126,12 +129,24 @@ class DCGANDiscriminator(Discriminator):
 
     def features(self, images: Tensor) -> Tensor:
         for down, norm in zip(self.downs, self.norms, strict=True):
-            images = leaky_relu(norm(down(images)), 0.2)
+            images = stage(self, partial(shrink, norm, down), images)
         features = images.flatten(1)
         return features if self.hidden is None else leaky_relu(self.hidden(features), 0.2)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images)).squeeze(1)
+
+
+def grow(norm: nn.Module, up: nn.Module, x: Tensor, *condition: Tensor) -> Tensor:
+    return up(relu(norm(x, *condition)))
+
+
+def shrink(norm: nn.Module, down: nn.Module, x: Tensor) -> Tensor:
+    return leaky_relu(norm(down(x)), 0.2)
+
+
+def stage(network: nn.Module, compute: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    return recomputed(network, compute, *inputs) if network.recompute else compute(*inputs)
 
 
 def stages(config: DCGAN.Config) -> list[int]:

@@ -10,7 +10,7 @@ import time
 import torch
 
 from tests.benchmarks import growth, inference, limit, page, peers, results, start
-from tests.benchmarks.pairs import compare
+from tests.benchmarks.sides import compare
 from tests.benchmarks.works import WORKS
 
 PARTS = {"start": start.measure, "growth": growth.measure, "inference": inference.measure}

@@ -1,22 +1,23 @@
-"""The works under ganzoo's engine: the recipe's own strategies, and three that are written here for the comparison."""
+"""The engine against the same training step written by hand in plain torch, as fast as we can write it."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
 import torch
-from torch.nn.functional import l1_loss, mse_loss
+import torch.distributed as dist
+from torch.nn.functional import softplus
 
-from ganzoo import Architecture, ResidentDataset, Spec, Strategy, Update
+import ganzoo
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
-from ganzoo.penalties import squared_gradient_norms
 from ganzoo.recipes import Recipe
-from ganzoo.registry import registry
 from ganzoo.resolve import Parts, resolve
 from ganzoo.run import Run
-from tests.benchmarks.works import R1_EVERY, Work
+
+THIN = {"architecture.width": 4, "architecture.latent_size": 4, "training.batch_size": 2}
 
 
 def engine(recipe: Recipe | Parts) -> Engine:
@@ -41,104 +42,61 @@ def engine_step(recipe: Recipe | Parts) -> Callable[[], None]:
     return step
 
 
-class CycleGAN(Strategy):
-    """Two generators and two discriminators, least squares, cycle and identity (Zhu et al., 2017)."""
+def by_hand(recipe: Recipe) -> Callable[[], None]:
+    """The same step of `r1r2` with the relativistic loss: one generator forward for both updates, the discriminator on
+    both batches at once, gradients of one player only, fused Adam, multi-tensor average, no host read. With several
+    processes each takes its share of the batch, and an update's gradients are reduced as one flat tensor."""
+    parts = resolve(recipe)
+    training = parts.recipe.training
+    G, D = (parts.architecture.build(name) for name in ("generator", "discriminator"))
+    average = copy.deepcopy(G).eval().requires_grad_(False)
+    betas, lr = training.optimizer.betas, training.optimizer.lr
+    optimize = {net: torch.optim.Adam(net.parameters(), lr=lr, betas=betas, fused=True) for net in (G, D)}
+    images, labels = parts.dataset.data["image"], parts.dataset.data["label"]
+    order = torch.randperm(len(images))
+    world = dist.get_world_size() if dist.is_initialized() else 1
+    gamma, size, position = parts.strategy.config.gamma, training.batch_size // world, [0]
 
-    networks = "ab", "ba", "d_a", "d_b"
-    inputs = "a", "b"
-    needs_loss = False
+    weights = {net: list(net.parameters()) for net in (G, D)}
+    averaged, buffers = list(average.parameters()), list(zip(average.buffers(), G.buffers(), strict=True))
 
-    def step(self, nets, batches):
-        a, b = next(batches)
-        fake_b, same_b = nets.ab(torch.cat([a, b])).chunk(2)
-        fake_a, same_a = nets.ba(torch.cat([b, a])).chunk(2)
-        cycle = l1_loss(nets.ba(fake_b), a) + l1_loss(nets.ab(fake_a), b)
-        adversarial = (nets.d_b(fake_b) - 1).square().mean() + (nets.d_a(fake_a) - 1).square().mean()
-        loss = adversarial + 10 * cycle + 5 * (l1_loss(same_a, a) + l1_loss(same_b, b))
-        yield Update((nets.ab, nets.ba), loss, cycle=cycle, adversarial=adversarial)
-        updates = []
-        for D, real, fake in ((nets.d_a, a, fake_a), (nets.d_b, b, fake_b)):
-            r, f = self.logits(D, (real, fake.detach()))
-            updates.append(Update(D, ((r - 1).square().mean() + f.square().mean()) / 2))
-        yield tuple(updates)
+    def update(net: torch.nn.Module, loss: torch.Tensor) -> None:
+        gradients: Sequence[torch.Tensor] = torch.autograd.grad(loss, weights[net])
+        if world > 1:
+            flat = torch.cat([g.flatten() for g in gradients])
+            dist.all_reduce(flat)
+            pieces = flat.div_(world).split([g.numel() for g in gradients])
+            gradients = [piece.view_as(g) for piece, g in zip(pieces, gradients, strict=True)]
+        for p, g in zip(weights[net], gradients, strict=True):
+            p.grad = g
+        optimize[net].step()
+        for p in weights[net]:
+            p.grad = None
 
-
-class SRGAN(Strategy):
-    """An adversarial and a perceptual term (Ledig et al., 2017)."""
-
-    inputs = "low", "high"
-
-    def __init__(self, config=None, loss=None, perception=None):
-        super().__init__(config, loss)
-        self.perception = perception
-
-    def step(self, nets, batches):
-        G, D = nets.generator, nets.discriminator
-        low, high = next(batches)
-        fake = G(low)
-        yield Update(D, self.loss.discriminator(*self.logits(D, (high, fake.detach()))))
+    def step() -> None:
+        start = position[0] % (len(images) - size)
+        position[0] += size
+        rows = order[start : start + size]
+        real, label = images[rows].float().mul_(2 / 255).sub_(1), labels[rows]
+        fake = G(torch.randn(size, G.latent_size), label)
+        both = torch.cat([real, fake.detach()]).requires_grad_()
+        logits = D(both, torch.cat([label, label]))
+        (slope,) = torch.autograd.grad(logits.sum(), both, create_graph=True)
+        penalty = slope.flatten(1).square().sum(1).sum() / size
+        real_logits, fake_logits = logits.chunk(2)
+        update(D, softplus(fake_logits - real_logits).mean() + gamma / 2 * penalty)
         with torch.no_grad():
-            wanted = self.perception(high)
-        content = mse_loss(self.perception(fake), wanted)
-        yield Update(G, content + 1e-3 * self.loss.generator(D(fake)), content=content)
+            real_logits = D(real, label)
+        update(G, softplus(real_logits - D(fake, label)).mean())
+        with torch.no_grad():
+            torch._foreach_lerp_(averaged, weights[G], 0.005)
+            for to, of in buffers:
+                to.copy_(of)
+
+    return step
 
 
-class LazyR1(Strategy):
-    """The penalty on real images at every fourth step, at four times the weight (Karras et al., 2020)."""
-
-    def step(self, nets, batches):
-        G, D = nets.generator, nets.discriminator
-        (real,) = next(batches)
-        fake = G(G.latent(len(real)))
-        lazy = self.progress.step % R1_EVERY == 0
-        real.requires_grad_(lazy)
-        real_logits, fake_logits = self.logits(D, (real, fake.detach()))
-        loss = self.loss.discriminator(real_logits, fake_logits)
-        if lazy:
-            loss = loss + R1_EVERY / 2 * squared_gradient_norms([real_logits], [real])[0].mean()
-        yield Update(D, loss)
-        yield Update(G, self.loss.generator(D(fake)))
-
-
-def parts(work: Work) -> Parts:
-    """The work as components that the engine takes."""
-    recipe = Recipe.parse(
-        {
-            "name": "benchmark",
-            "architecture": {"name": "given"},
-            "strategy": {"name": work.step},
-            "loss": {"name": work.loss or "non-saturating"},
-            "data": {"name": "given"},
-            "training": {
-                "images": 10**9,
-                "batch_size": work.batch,
-                "optimizer": {"lr": work.lr, "betas": list(work.betas)},
-                "ema": {name: {} for name in work.averaged},
-            },
-        }
-    )
-    built = work.networks()
-
-    class Given(Architecture):
-        networks = published = tuple(built)
-        channels_last = any(isinstance(m, torch.nn.Conv2d) for net in built.values() for m in net.modules())
-
-        def build(self, network: str) -> torch.nn.Module:
-            return built[network]
-
-    class Data(ResidentDataset):
-        def __init__(self) -> None:
-            columns = work.data()
-            self.spec = Spec(name="given", count=len(next(iter(columns.values()))), licence="CC0-1.0")
-            self.hold(**columns)
-
-    recipe = recipe.changed({"data.conditions": [c for c in work.data() if c == "label"]})
-    data, loss = Data(), registry().get("loss", recipe.loss.name)()
-    return Parts(recipe, data.spec, data, Given(), loss, _strategy(work, loss))
-
-
-def _strategy(work: Work, loss) -> Strategy:
-    own = {"cyclegan": CycleGAN, "srgan": SRGAN, "stylegan2": LazyR1}
-    if work.step == "srgan":
-        return SRGAN(None, loss, work.perception())
-    return (own.get(work.step) or registry().get("strategy", work.step))(None, loss)
+def recipes() -> dict[str, Recipe]:
+    """The two sizes at which the engine is held to the loop by hand."""
+    real = ganzoo.recipe("cgan-mnist")
+    return {"cgan-mnist, batch 64": real, "host cost (thin networks, batch 2)": real.changed(THIN)}

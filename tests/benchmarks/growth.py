@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ganzoo import ResidentDataset, Spec
-from tests.benchmarks.pairs import ROOT
+from tests.benchmarks.sides import ROOT
 from tests.support import distribution
 
 # what one process adds at its highest over its state before the steps, and the least seconds of a step
@@ -22,7 +22,8 @@ STEP = """
 import re, sys, time, json, torch, ganzoo
 from pathlib import Path
 torch.set_num_threads(1)
-from tests.benchmarks.engine import engine_step, parts
+from tests.benchmarks.engine import engine_step
+from tests.benchmarks.given import parts
 from tests.benchmarks.works import Work, built, noise
 size, width, batch = map(int, sys.argv[1:])
 networks = built("dcgan", size=size, channels=3, latent_size=64, width=width)

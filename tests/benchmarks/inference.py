@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 import ganzoo
-from tests.benchmarks.pairs import alternate
+from tests.benchmarks.pairs import Ratio, compare
 
 COUNT = 1_000
 
@@ -29,7 +29,7 @@ def measure() -> dict[str, Any]:
         torch.cat([images.add(1).div_(2).clamp_(0, 1) for images in made])
 
     for name, work in {"sample, latents given": ours, "sample, from a seed": seeded}.items():
-        found[name] = _row(alternate(work, bare, steps=1, pairs=15))
+        found[name] = _row(compare(work, bare, steps=1, pairs=15))
     try:
         found["onnxruntime, exported file"] = _onnx(model, latents, labels, bare)
     except Exception as error:
@@ -42,8 +42,7 @@ def _onnx(model: Any, latents: torch.Tensor, labels: torch.Tensor, bare: Any) ->
 
     from ganzoo import portable
 
-    sampler = portable.Sampler(model.network, model.image_range).eval()
-    content = portable.program_of(sampler, latents[:2], labels[:2], onnx=True, names=["latents", "label"])
+    content = portable.program_of(portable.portable(model), onnx=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -54,9 +53,14 @@ def _onnx(model: Any, latents: torch.Tensor, labels: torch.Tensor, bare: Any) ->
         for batch in batches:
             session.run(None, dict(zip(names, batch, strict=True)))
 
-    return _row(alternate(exported, bare, steps=1, pairs=15))
+    return _row(compare(exported, bare, steps=1, pairs=15))
 
 
-def _row(measured: tuple[Any, float, float]) -> dict[str, float]:
-    found, first, second = measured
-    return {"ratio": found.median, "low": found.low, "high": found.high, "seconds": first, "bare": second}
+def _row(found: Ratio) -> dict[str, float]:
+    return {
+        "ratio": found.median,
+        "low": found.low,
+        "high": found.high,
+        "seconds": found.first,
+        "bare": found.second,
+    }

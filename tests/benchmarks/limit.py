@@ -8,7 +8,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from tests.benchmarks.engine import engine_step, parts
+from tests.benchmarks.engine import engine_step
+from tests.benchmarks.given import parts
 from tests.benchmarks.loops import FAST
 from tests.benchmarks.works import Work
 

@@ -5,8 +5,9 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks import limit, plots, results
-from tests.benchmarks.pairs import Ratio, ratio
+from tests.benchmarks.pairs import Ratio
 from tests.benchmarks.peers import NEEDED
+from tests.benchmarks.sides import ratio
 from tests.benchmarks.worker import SIDE
 from tests.benchmarks.works import WORKS
 
@@ -30,8 +31,8 @@ ENGINE = """
 `fast` is the same step written by hand in plain torch as fast as we can: resident uint8 data, one generator forward for
 both updates, no weight gradients of the network that isn't updated, the discriminator on both batches at once, fused
 Adam, multi-tensor average, channels_last where it measured faster, nothing read from the device. `plain` is a tidy
-tutorial loop. ganzoo runs with everything on: average, metrics, finite checks, log. Where it is ahead of `fast`, that is
-memory which it keeps between steps instead of giving it back to the system and fetching it again page by page
+tutorial loop. ganzoo runs with everything on: average, metrics, finite checks, log. Where it is ahead of `fast`, that
+is memory which it keeps between steps instead of giving it back to the system and fetching it again page by page
 (`ganzoo/engine/memory.py`). Memory is what the steps add at their highest.
 
 | step (batch) | ganzoo over fast | plain over fast | ganzoo, images/s | memory, ganzoo / fast |
@@ -231,7 +232,7 @@ def _inference() -> str:
         "network on latents that are there already:\n\n| | over the bare network | images/s |\n| --- | --- | --- |\n"
     )
     for name, row in rows.items():
-        shown = Ratio(row["ratio"], row["low"], row["high"])
+        shown = Ratio(row["ratio"], row["low"], row["high"], row["seconds"], row["bare"])
         text += f"| {name} | {shown} | {found['count'] / row['seconds']:,.0f} |\n"
     return text + (f"\nonnxruntime: {found['onnx']}.\n" if "onnx" in found else "")
 

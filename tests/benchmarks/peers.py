@@ -45,7 +45,9 @@ def version(name: str) -> str:
     """As installed, or an empty string."""
     from importlib.metadata import distributions
 
-    found = [d.version for d in distributions(path=[str(FOLDER)]) if d.metadata["Name"].replace("_", "-") == VERSIONS[name]]
+    found = [
+        d.version for d in distributions(path=[str(FOLDER)]) if d.metadata["Name"].replace("_", "-") == VERSIONS[name]
+    ]
     return found[0] if found else ""
 
 

@@ -15,9 +15,13 @@ import torch
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.engine import health, report
+from ganzoo.engine.export import export
 from ganzoo.engine.processes import Processes
+from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
-from tests.benchmarks.engine import engine
+from tests.benchmarks.engine import by_hand, engine, engine_step, recipes
+from tests.benchmarks.pairs import Ratio, compare
 from tests.engine.many import together
 
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
@@ -26,7 +30,7 @@ MARKS = "<!-- written by python -m tests.benchmarks.scaling -->", "<!-- end -->"
 
 def main() -> None:
     torch.set_num_threads(1)
-    text = "\n\n".join([_bytes(), _speed(), _memory(), _checkpoints()])
+    text = "\n\n".join([_bytes(), _cost(), _speed(), _everything(), _memory(), _checkpoints()])
     begin, end = MARKS
     page = PAGE.read_text()
     pattern = re.compile(re.escape(begin) + ".*" + re.escape(end), re.S)
@@ -34,9 +38,9 @@ def main() -> None:
     print(text)
 
 
-def reduced(name: str) -> tuple[int, int, int, float]:
+def reduced(recipe: Recipe) -> tuple[int, int, int, float]:
     """Of a recipe's step on these processes: all-reduces, bytes in them, images drawn, seconds a step."""
-    made = engine(ganzoo.recipe(name))
+    made = engine(recipe)
     sizes: list[int] = []
     original = Processes.reduce
 
@@ -57,16 +61,62 @@ def reduced(name: str) -> tuple[int, int, int, float]:
 def _bytes() -> str:
     lines = ["| recipe | all-reduces a step | MiB a step | images a step |", "| --- | --- | --- | --- |"]
     for name in registry().names("recipe"):
-        count, size, images, _ = together(2, reduced, name)[0]
-        lines.append(f"| {name} | {count} | {size / 2**20:.2f} | {images} |")
+        recipe = ganzoo.recipe(name)
+        batch = recipe.training.batch_size  # bytes don't depend on it
+        count, size, images, _ = together(2, reduced, recipe.changed({"training.batch_size": 4}), timeout=600)[0]
+        lines.append(f"| {name} | {count} | {size / 2**20:.2f} | {images // 4 * batch} |")
     return "Bytes that one process hands to the all-reduces of a step (two processes, gloo):\n\n" + "\n".join(lines)
+
+
+def over_by_hand(thin: bool) -> Ratio:
+    """The engine's step over the one by hand on these processes, by the clock on the wall."""
+    recipe = recipes()["host cost (thin networks, batch 2)" if thin else "cgan-mnist, batch 64"]
+    return compare(engine_step(recipe), by_hand(recipe), steps=20 if thin else 2, clock=time.perf_counter)
+
+
+def _cost() -> str:
+    lines = ["| `cgan-mnist` | 1 process | 2 processes |", "| --- | --- | --- |"]
+    for what, thin in (("as it is, batch 64", False), ("thin networks, batch 2: the host's cost", True)):
+        ratios = [together(n, over_by_hand, thin, timeout=900)[0] for n in (1, 2)]
+        lines.append(f"| {what} | {' | '.join(map(str, ratios))} |")
+    what = "The engine's step (average, finite check, metrics, log) over the same step by hand, 21 interleaved pairs, "
+    what += "wall; with two processes the loop by hand reduces its gradients as one tensor, and decides nothing:"
+    return f"{what}\n\n" + "\n".join(lines)
+
+
+def _everything() -> str:
+    recipe = ganzoo.recipe("cgan-mnist")
+    made, training = engine(recipe), recipe.training
+    for _ in range(3):
+        began = time.perf_counter()
+        made._step()
+        seconds = time.perf_counter() - began
+    made._log()
+    steps = training.images / training.batch_size
+    own = made.run, made.parts, made.published()
+    often = {
+        "checkpoint, written and read back": (made._save, training.images // training.checkpoint_every + 2),
+        "sample grid": (made._sample, training.images // training.sample_every),
+        "export": (lambda: export(*own, 1, 1, 1.0), 1),
+        "health report": (lambda: health.examine(*own, made.networks), 1),
+        "report.html": (lambda: report.write(made.run), 1),
+    }
+    lines = ["| `cgan-mnist` | ms | times in a run | share of its steps |", "| --- | --- | --- | --- |"]
+    total = 0.0
+    for what, (work, times) in often.items():
+        milliseconds = _milliseconds(work)
+        share = milliseconds / 1e3 * times / (seconds * steps)
+        total += share
+        lines.append(f"| {what} | {milliseconds:.0f} | {times} | {share:.3%} |")
+    lines.append(f"| together | | | {total:.3%} |")
+    return "What a run does besides its steps (one process, median of 9):\n\n" + "\n".join(lines)
 
 
 def _speed() -> str:
     load = os.getloadavg()[0]
     lines = ["| recipe | 1 process, ms | 2 processes, ms | speed-up |", "| --- | --- | --- | --- |"]
     for name in ("gan-mnist", "r3gan-mnist"):
-        one, two = (median(together(n, reduced, name)[0][3] for _ in range(5)) for n in (1, 2))
+        one, two = (median(together(n, reduced, ganzoo.recipe(name))[0][3] for _ in range(5)) for n in (1, 2))
         lines.append(f"| {name} | {one * 1e3:.1f} | {two * 1e3:.1f} | {one / two:.2f} |")
     what = f"A step of one and of two processes, one thread each, on {os.cpu_count()} cores (wall, median of 5 runs; "
     what += f"{load:.1f} other processes were running on them):"
@@ -75,20 +125,25 @@ def _speed() -> str:
 
 def _memory() -> str:
     lines = ["| strategy | accumulate 1 | 2 | 4 |", "| --- | --- | --- | --- |"]
-    kinds = {"r1r2, one generator forward for both updates": "r3gan-mnist", "wgan-gp, none shared": "wgan-gp-mnist"}
-    for what, name in kinds.items():
-        peaks = [median(_peak(name, accumulate) for _ in range(3)) / 2**20 for accumulate in (1, 2, 4)]
+    kinds = {
+        "r1r2, one generator forward for both updates": ("r3gan-mnist", {}),
+        "the same with architecture.recompute": ("r3gan-mnist", {"architecture.recompute": True}),
+        "wgan-gp, none shared": ("wgan-gp-mnist", {}),
+    }
+    for what, (name, more) in kinds.items():
+        peaks = [median(_peak(name, accumulate, more) for _ in range(3)) / 2**20 for accumulate in (1, 2, 4)]
         lines.append(f"| {what} | " + " | ".join(f"{peak:.0f} MiB" for peak in peaks) + " |")
     return "Peak memory that a step adds, the batch the same (1024 images, CPU, median of 3):\n\n" + "\n".join(lines)
 
 
-def _peak(name: str, accumulate: int) -> int:
+def _peak(name: str, accumulate: int, more: dict[str, bool]) -> int:
     code = f"""
 import re, torch, ganzoo
 from pathlib import Path
 torch.set_num_threads(1)
 from tests.benchmarks.engine import engine
-made = engine(ganzoo.recipe({name!r}).changed({{"training.batch_size": 1024, "training.accumulate": {accumulate}}}))
+changes = {{"training.batch_size": 1024, "training.accumulate": {accumulate}}} | {more!r}
+made = engine(ganzoo.recipe({name!r}).changed(changes))
 kib = lambda name: int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before = kib("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far

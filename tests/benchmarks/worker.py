@@ -53,7 +53,8 @@ def main(name: str, side: str) -> None:
     work = WORKS[name]
     torch.manual_seed(0)
     if side == "ganzoo":
-        from tests.benchmarks.engine import engine_step, parts
+        from tests.benchmarks.engine import engine_step
+        from tests.benchmarks.given import parts
 
         step = engine_step(parts(work))
     elif side == "gemm":

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+from torch import nn
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
@@ -12,6 +13,7 @@ from ganzoo.engine import saving
 from ganzoo.errors import RunError, TrainingError
 from ganzoo.files import to_json
 from ganzoo.run import Run
+from ganzoo_vanilla.architectures import MLP
 from tests.engine.many import Failed, together
 from tests.engine.test_durable import FullDisk, recipe, train
 
@@ -39,7 +41,48 @@ def test_a_checkpoint_of_a_newer_schema(run):
 def test_a_checkpoint_of_another_plugin_version(run, caplog):
     rewrite(checkpoints.newest(run.checkpoints).path, plugins={"torch-ganzoo": "0.0.1"})
     train(run.folder, 4)
-    assert f"was begun with torch-ganzoo 0.0.1 and goes on with {ganzoo.__version__}" in caplog.text
+    assert (
+        f"was begun with torch-ganzoo 0.0.1 and goes on with {ganzoo.__version__}: it may go on otherwise"
+        in caplog.text
+    )
+
+
+def test_a_checkpoint_whose_networks_another_version_builds_otherwise(run, monkeypatch):
+    rewrite(checkpoints.newest(run.checkpoints).path, plugins={"torch-ganzoo": "0.0.1"})
+    before = sorted(run.checkpoints.iterdir())
+    build = MLP.build
+
+    def another(self, name):
+        network = build(self, name)
+        network.extra = nn.Linear(1, 1)
+        return network
+
+    monkeypatch.setattr(MLP, "build", another)
+    message = (
+        r"checkpoint step-00000003 doesn't fit what its plugins build now \(.*Missing key.*the run was begun with "
+        r"torch-ganzoo 0.0.1 .*; install the versions that it was trained with, or begin anew with --restart"
+    )
+    with pytest.raises(RunError, match=message) as refused:
+        train(run.folder, 4)
+    assert "\n" not in str(refused.value)
+    assert sorted(run.checkpoints.iterdir()) == before
+
+
+def test_a_setting_that_came_with_a_later_version_is_as_by_default(run):
+    """A run that was begun before the setting existed goes on."""
+    record = json.loads((run.folder / "recipe.json").read_text())
+    del record["recipe"]["data"]["split"]
+    (run.folder / "recipe.json").write_text(to_json(record))
+    train(run.folder, 4)
+    assert checkpoints.newest(run.checkpoints).step == 4
+
+
+def test_settings_of_a_newer_version_are_refused(run):
+    record = json.loads((run.folder / "recipe.json").read_text())
+    record["recipe"]["architecture"]["version"] = 99
+    (run.folder / "recipe.json").write_text(to_json(record))
+    with pytest.raises(ganzoo.GanzooError, match="99"):
+        train(run.folder, 4)
 
 
 def test_garbage_among_the_checkpoints(run, caplog):
@@ -71,6 +114,17 @@ def test_no_space_at_the_very_start(tmp_path, monkeypatch):
     FullDisk(monkeypatch, tmp_path / "run" / "checkpoints", 6)
     with pytest.raises(TrainingError, match=r"checkpoint 0 can't be written \(No space left on device\); make room"):
         train(tmp_path / "run", 3)
+
+
+def test_too_little_space_is_found_before_anything_is_written(tmp_path, monkeypatch):
+    room = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: room._replace(free=2**20))
+    with pytest.raises(
+        TrainingError, match=r"checkpoint 0 can't be written \(1 MiB are free, and a checkpoint wants 13\)"
+    ) as refused:
+        ganzoo.train(ganzoo.recipe("gan-mnist"), out=tmp_path / "run", device="cpu")
+    assert refused.value.exit_code == 3
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
 def test_no_space_for_the_model_at_the_end(tmp_path, monkeypatch):

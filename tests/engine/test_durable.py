@@ -6,6 +6,7 @@ import random
 import time
 
 import pytest
+import torch
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
@@ -176,12 +177,22 @@ def _flip(content, at):
     return bytes(changed)
 
 
-def test_the_last_ones_and_the_best_are_kept(engine):
-    values = [3.0, 1.0, 2.0, 5.0, 4.0, None]
-    for value in values:
-        engine.latest = {} if value is None else {"generator/loss": value}
-        engine.saver.engine.training.__dict__["best"] = "min:generator/loss"
-        engine._save()
-        engine._step()
-    kept = sorted(path.name for path in engine.run.checkpoints.glob("step-*"))
-    assert kept == [checkpoints.name(step) for step in (2, 5, 6)]
+def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
+    """By any value of the log; what is exported as the best is the model of that checkpoint."""
+    values = iter([3.0, 1.0, 2.0, float("nan"), 1.0, 4.0])
+    original = Engine._row
+    monkeypatch.setattr(Engine, "_row", lambda self: original(self) | {"chosen/value": next(values)})
+    intervals = {"training.log_every": 4, "training.best": "min:chosen/value"}
+    run = ganzoo.train(recipe(6, **intervals), out=tmp_path / "run", device="cpu")
+    assert sorted(path.name for path in run.checkpoints.glob("step-*")) == [checkpoints.name(n) for n in (2, 5, 6)]
+    best = ganzoo.Model.read(run.best_export(), device="cpu")
+    assert best.config.tables()["trained"]["steps"] == 2
+    saved = checkpoints.read(run.checkpoints / checkpoints.name(2)).tensors("ema/generator")
+    for name, value in best.network.state_dict().items():
+        torch.testing.assert_close(value, saved[name], rtol=1e-2, atol=1e-3)  # stored in half precision
+    assert [row.get("chosen/value") for row in run.metrics()] == [3.0, 1.0, 2.0, None, 1.0, 4.0]
+
+
+def test_a_best_by_what_the_log_has_not_is_said(tmp_path, caplog):
+    ganzoo.train(recipe(2, **{"training.best": "max:beauty"}), out=tmp_path / "run", device="cpu")
+    assert "the log has no value 'beauty' (there are discriminator/" in caplog.text

@@ -90,13 +90,24 @@ def stopped_and_resumed(name, out, stop, steps):
 
 
 def all_of(name, folder):
+    Engine._finish = lambda self: self.processes.agree()  # the export is another test's
     for stop in range(6):
         stopped_and_resumed(name, folder / str(stop), stop, 6)
 
 
+def one_of_each():
+    """A recipe for every registered strategy, and for every set of regularisers with it."""
+    found = {}
+    for name in registry().names("recipe"):
+        recipe = ganzoo.recipe(name)
+        found.setdefault((recipe.strategy.name, tuple(recipe.regularizers)), name)
+    assert {strategy for strategy, _ in found} == set(registry().names("strategy"))
+    return list(found.values())
+
+
 @pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("name", registry().names("recipe"))
-def test_every_recipe_stopped_at_every_step_equals_the_one_that_was_not(name, processes, tmp_path):
+@pytest.mark.parametrize("name", one_of_each())
+def test_every_strategy_stopped_at_every_step_equals_the_one_that_was_not(name, processes, tmp_path):
     """The window of the log, pending at an odd step, travels in the checkpoint too."""
     results = together(processes, all_of, name, tmp_path)
     assert not any(isinstance(result, Failed) for result in results), results

@@ -54,35 +54,42 @@ def test_a_gate_says_which_measurements_it_lacks():
         gates.judge("conditional", report)
 
 
-def scored(**values):
+def scored(beside=None, **values):
     lower = {"patch-kernel-distance", "kernel-distance"}
     found = {}
     for name, value in values.items():
         metric = name.replace("_", "-")
         found[metric] = Measurement.of(metric, metric not in lower, [Result(value)], Protocol(metric=metric, count=8))
-    return Report("made up", found, None)
+    return Report("made up", found, None, beside=beside or {})
 
 
-def test_super_resolution_must_beat_bicubic_by_psnr_and_by_a_proven_instrument():
-    bicubic = scored(psnr=28.4, patch_kernel_distance=0.5)
-    proof = {"gan": scored(patch_kernel_distance=0.2), "bicubic": bicubic, "blur": scored(patch_kernel_distance=0.9)}
-    good, smooth = scored(psnr=29.3, patch_kernel_distance=0.3), scored(psnr=29.3, patch_kernel_distance=0.6)
-    assert gates.super_resolution(good, bicubic, proof).passed
-    assert not gates.super_resolution(smooth, bicubic, proof).passed
-    assert not gates.super_resolution(scored(psnr=28.0, patch_kernel_distance=0.1), bicubic, proof).passed
+BICUBIC = scored(psnr=28.4, patch_kernel_distance=0.5)
+PROOF = {"gan": scored(patch_kernel_distance=0.2), "bicubic": BICUBIC, "blur": scored(patch_kernel_distance=0.9)}
+
+
+@pytest.mark.parametrize(
+    ("psnr", "texture", "passes"), [(29.3, 0.3, True), (29.3, 0.6, False), (28.0, 0.1, False), (28.4, 0.1, False)]
+)
+def test_super_resolution_must_beat_bicubic_by_psnr_and_by_a_proven_instrument(psnr, texture, passes):
+    report = scored(PROOF, psnr=psnr, patch_kernel_distance=texture)
+    assert gates.judge("super-resolution", report).passed is passes
 
 
 def test_an_instrument_that_ranks_wrongly_does_not_count_and_the_verdict_says_so():
-    bicubic = scored(psnr=28.4, patch_kernel_distance=0.5)
-    wrong = {"gan": scored(patch_kernel_distance=0.7), "bicubic": bicubic, "blur": scored(patch_kernel_distance=0.9)}
-    for instrument in (wrong, None):
-        verdict = gates.super_resolution(scored(psnr=29.3, patch_kernel_distance=0.6), bicubic, instrument)
+    wrong = PROOF | {"gan": scored(patch_kernel_distance=0.7)}
+    for beside in (wrong, {"bicubic": BICUBIC}):
+        verdict = gates.judge("super-resolution", scored(beside, psnr=29.3, patch_kernel_distance=0.6))
         assert verdict.passed
         assert "PSNR alone counts" in verdict.notes[0]
 
 
 def test_a_translation_keeps_content_and_moves_the_style():
-    untouched = scored(kernel_distance=1.0)
-    assert gates.translation(scored(content=0.8, kernel_distance=0.3), untouched).passed
-    assert not gates.translation(scored(content=0.1, kernel_distance=0.3), untouched).passed
-    assert not gates.translation(scored(content=1.0, kernel_distance=1.0001), untouched).passed
+    beside = {"untouched": scored(kernel_distance=1.0)}
+    assert gates.judge("translation", scored(beside, content=0.8, kernel_distance=0.3)).passed
+    assert not gates.judge("translation", scored(beside, content=0.1, kernel_distance=0.3)).passed
+    assert not gates.judge("translation", scored(beside, content=1.0, kernel_distance=1.0)).passed
+
+
+def test_a_gate_says_what_it_compares_with():
+    with pytest.raises(GanzooError, match="the gate of translation models compares with untouched, which was not"):
+        gates.judge("translation", scored(content=1.0, kernel_distance=0.1))

@@ -5,4 +5,8 @@ from ganzoo import hookimpl
 
 @hookimpl
 def ganzoo_datasets():
-    return {"emoji": "ganzoo_collections.emoji:Emoji", "glyphs": "ganzoo_collections.glyphs:Glyphs"}
+    return {
+        "emoji": "ganzoo_collections.emoji:Emoji",
+        "glyphs": "ganzoo_collections.glyphs:Glyphs",
+        "photos": "ganzoo_collections.photo_patches:Photos",
+    }

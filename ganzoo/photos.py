@@ -1,0 +1,133 @@
+"""A person's photographs: opened with suspicion, turned as their camera said, transformed tile by tile, written."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from ganzoo import tiling
+from ganzoo.errors import GanzooError
+from ganzoo.features import grey
+
+READ = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+WRITTEN = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+MOST = 100_000_000  # pixels of a picture that is opened
+SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+
+
+def read(path: Path) -> Image.Image:
+    """The decoded picture, turned as its EXIF says. Raises GanzooError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound is our own
+            with Image.open(path) as image:
+                if image.width * image.height > MOST:
+                    raise GanzooError(
+                        f"picture {str(path)!r} says that it has {image.width}x{image.height} pixels, more than the "
+                        f"{MOST:,} that are opened; make it smaller first"
+                    )
+                image.load()
+                return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise GanzooError(f"there is no picture {str(path)!r}") from None
+    except GanzooError:
+        raise
+    except Image.DecompressionBombError:
+        raise GanzooError(f"picture {str(path)!r} is far too large to open; make it smaller first") from None
+    except MemoryError:
+        raise GanzooError(f"picture {str(path)!r} doesn't fit into memory; make it smaller first") from None
+    except Exception as error:  # Pillow's decoders raise all sorts of things on damaged files
+        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise GanzooError(f"picture {str(path)!r} can't be read ({said}); is it damaged?") from None
+
+
+def write(image: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all, in the format of its name's end. Raises GanzooError."""
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):  # no alpha, no 16 bits there
+        image = _eight_bits(image) if image.mode in SIXTEEN else image
+        image = _on_white(image) if image.mode in ("LA", "RGBA") else image
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(part, quality=95) if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else image.save(part)
+        part.replace(path)
+    except (OSError, ValueError) as error:
+        part.unlink(missing_ok=True)
+        said = getattr(error, "strerror", None) or error
+        raise GanzooError(f"{str(path)!r} can't be written: {said}") from None
+
+
+def transformed(
+    image: Image.Image, network: nn.Module, call: Callable[[Tensor], Tensor], channels: int, side: int | None = None
+) -> Image.Image:
+    """What `call` makes of a picture, tile by tile; grey stays grey, 16 bits stay 16, alpha is enlarged alike.
+
+    `call` takes (1, channels, H, W) in [0, 1], and gives the same, `network.scale` times as large.
+    """
+    image, scale = _plain(ImageOps.exif_transpose(image)), int(getattr(network, "scale", 1))
+    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+    colours = {"LA": "L", "RGBA": "RGB"}.get(image.mode, image.mode)
+    result = Image.new(image.mode, (image.width * scale, image.height * scale))
+    for tile in tiling.tiles(image.height, image.width, network, side):
+        top, bottom, left, right = tile.read
+        given = _tensor(image.crop((left, top, right, bottom)).convert(colours), channels)
+        made = tile.inside(tiling.whole(network, call, given), scale)
+        top, bottom, left, right = tile.keep
+        piece = _picture(made, colours)
+        if alpha is not None:
+            box = (left, top, right, bottom)
+            piece.putalpha(alpha.resize(piece.size, Image.Resampling.BICUBIC, box=box))
+        result.paste(piece, (left * scale, top * scale))
+    return result
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """In one of the modes L, LA, RGB, RGBA and I;16."""
+    if image.mode in SIXTEEN:
+        if image.mode == "I;16":
+            return image
+        return Image.fromarray(np.asarray(image).clip(0, 65535).astype(np.uint16))
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode in ("1", "L", "F"):
+        return image.convert("LA" if "transparency" in image.info else "L")
+    return image.convert(
+        "LA"
+        if image.mode in ("LA", "La")
+        else "RGBA"
+        if image.mode in ("RGBA", "RGBa", "PA") or "transparency" in image.info
+        else "RGB"
+    )
+
+
+def _tensor(image: Image.Image, channels: int) -> Tensor:
+    array = np.asarray(image)
+    most = 65535 if array.dtype == np.uint16 else 255
+    tensor = torch.from_numpy(array.astype(np.float32)).div_(most)
+    tensor = tensor[None, None] if tensor.dim() == 2 else tensor.permute(2, 0, 1)[None]
+    if tensor.shape[1] != channels:
+        tensor = tensor.expand(-1, 3, -1, -1) if tensor.shape[1] == 1 else grey(tensor)
+    return tensor
+
+
+def _picture(made: Tensor, mode: str) -> Image.Image:
+    if mode in ("L", "I;16") and made.shape[1] == 3:
+        made = grey(made)
+    if mode == "RGB" and made.shape[1] == 1:
+        made = made.expand(-1, 3, -1, -1)
+    most, kind = (65535, np.uint16) if mode == "I;16" else (255, np.uint8)
+    array = made[0].mul(most).round_().permute(1, 2, 0).cpu().numpy().astype(kind)
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    return Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

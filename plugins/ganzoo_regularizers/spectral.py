@@ -1,0 +1,63 @@
+"""Layers that stretch no input by more than a factor."""
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn.functional import normalize
+
+from ganzoo import Regularizer, Settings
+
+LAYERS = nn.Linear | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding
+
+
+class SpectralNorm(Regularizer):
+    """Every layer of the discriminator divided by its largest singular value (Miyato et al., 2018, section 2.1).
+
+    Power iteration happens once a step, after it, so that micro-batches and processes divide by the same number; a
+    layer's output is divided instead of its weight, so that the network's state keeps its names.
+    """
+
+    class Config(Settings):
+        bound: float = Field(1.0, gt=0, le=1e3, description="largest singular value of a layer")
+        iterations: int = Field(1, ge=1, le=100, description="power iterations after a step")
+
+    def attach(self, network):
+        layers = self.__dict__.setdefault("layers", [])  # they are the discriminator's, not this module's
+        for layer in network.modules():
+            if isinstance(layer, LAYERS) and layer.weight.requires_grad:
+                matrix = self.matrix(layer)
+                name = f"left_{len(layers)}"
+                left = torch.randn(len(matrix), device=matrix.device, dtype=matrix.dtype)
+                self.register_buffer(name, normalize(left, dim=0))
+                layers.append((name, layer))
+                self.iterate(name, layer, 15)
+                layer.register_forward_hook(lambda layer, _, out, name=name: self.divided(name, layer, out))
+
+    def divided(self, name, layer, out):
+        matrix, left = self.matrix(layer), getattr(self, name)
+        with torch.autocast(matrix.device.type, enabled=False):
+            with torch.no_grad():
+                right = normalize(matrix.T @ left, dim=0, eps=1e-12)
+            factor = (self.config.bound / (left @ matrix @ right)).to(out.dtype)
+        bias = getattr(layer, "bias", None)
+        if bias is None:
+            return out * factor
+        bias = bias.to(out.dtype) if isinstance(layer, nn.Linear) else bias.to(out.dtype)[:, None, None]
+        return (out - bias) * factor + bias
+
+    @torch.no_grad()
+    def iterate(self, name, layer, count):
+        matrix, left = self.matrix(layer), getattr(self, name)
+        for _ in range(count):
+            right = normalize(matrix.T @ left, dim=0, eps=1e-12)
+            left.copy_(normalize(matrix @ right, dim=0, eps=1e-12))
+
+    def after_step(self, means, images):
+        for name, layer in self.__dict__.get("layers", ()):
+            self.iterate(name, layer, self.config.iterations)
+
+    @staticmethod
+    def matrix(layer):
+        """The weight as the matrix (outputs, everything else)."""
+        weight = layer.weight
+        return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)

@@ -1,0 +1,71 @@
+"""Variational inference: an encoder and a generator under one bound, alone or with a discriminator as the judge."""
+
+import math
+
+import torch
+from pydantic import Field
+
+from ganzoo import Settings, Strategy, Update
+
+
+class VAE(Strategy):
+    """Maximises the evidence lower bound (Kingma and Welling, 2014, eq. 10), weighted by beta (Higgins et al., 2017).
+
+    With a recipe's conditions it is the conditional VAE (Sohn et al., 2015, eq. 4).
+    """
+
+    class Config(Settings):
+        beta: float = Field(1.0, ge=0, le=1e4, description="weight of the rate, the divergence from the prior")
+        deviation: float = Field(0.6, gt=0, le=10, description="of the pixels around the mean, in images of [-1, 1]")
+
+    networks = "encoder", "generator"
+    needs = ("posterior",)
+    needs_loss = False
+
+    def step(self, nets, batches):
+        E, G = nets.encoder, nets.generator
+        real, *condition = next(batches)
+        latents, rate = posterior(*E(real, *condition))
+        distortion = distance(G(latents, *condition) / self.config.deviation, real / self.config.deviation)
+        nats = (distortion + rate) / real[0].numel() + math.log(self.config.deviation * math.sqrt(2 * math.pi))
+        yield Update(
+            (E, G), distortion + self.config.beta * rate, rate=rate, distortion=distortion, nats_per_value=nats
+        )
+
+
+class VAEGAN(Strategy):
+    """Distances are measured in the discriminator's features, and fakes have to convince it (Larsen et al., 2016).
+
+    The three networks move together, as in the paper's algorithm 1.
+    """
+
+    class Config(Settings):
+        content: float = Field(1e-3, ge=0, le=1e4, description="the generator's weight of the distance (gamma)")
+
+    networks = "encoder", "generator", "discriminator"
+    needs = "posterior", "features"
+
+    def step(self, nets, batches):
+        E, G, D = nets.encoder, nets.generator, nets.discriminator
+        real, *condition = next(batches)
+        latents, rate = posterior(*E(real, *condition))
+        seen = [D.outputs(x, *condition) for x in (real, G(latents, *condition), G(G.latent(len(real)), *condition))]
+        content = distance(seen[1].features, seen[0].features)
+        fooled = [self.loss.discriminator(seen[0].logits, fake.logits) for fake in seen[1:]]
+        fooling = [self.loss.generator(fake.logits, seen[0].logits) for fake in seen[1:]]
+        yield (
+            Update(E, rate + content, rate=rate, content=content),
+            Update(G, self.config.content * content + torch.stack(fooling).mean()),
+            Update(D, torch.stack(fooled).mean()),
+        )
+
+
+def posterior(mean, log_variance):
+    """A latent from each posterior, and the mean divergence from N(0, 1) in nats (Kingma and Welling, appendix B)."""
+    divergence = (mean.float().square() + log_variance.float().exp() - 1 - log_variance.float()).sum(1) / 2
+    return mean + (log_variance / 2).exp() * torch.randn_like(mean), divergence.mean()
+
+
+def distance(a, b):
+    """Half the squared distance of two examples, in the mean."""
+    return (a.float() - b.float()).square().flatten(1).sum(1).mean() / 2

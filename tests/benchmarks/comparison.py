@@ -1,0 +1,172 @@
+"""`python -m tests.benchmarks.comparison` trains every adversarial loss with every regulariser and writes the page.
+
+The same networks, budget and data in every cell; each cell with several seeds. What is done is kept: the same command
+again goes on where it stopped, also in the middle of a training.
+"""
+
+import argparse
+import json
+import shutil
+from itertools import product
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+import ganzoo
+from ganzoo.errors import TrainingError
+from ganzoo.files import to_json
+from ganzoo.registry import registry
+from tests.benchmarks.heat_map import heat_map
+
+DOCS = Path(__file__).parents[2] / "docs"
+METRICS = {"frechet-distance": False, "label-accuracy": True}  # and whether higher is better
+LAZY = 1  # every step: the cells differ in what is penalised, not in how often
+REGULARIZERS = {
+    "none": {},
+    "r1": {"r1": {"every": LAZY}},
+    "r1 + r2": {"r1": {"every": LAZY}, "r2": {"every": LAZY}},
+    "gradient-penalty": {"gradient-penalty": {"every": LAZY}},
+    "dragan": {"dragan": {"every": LAZY}},
+    "spectral-norm": {"spectral-norm": {}},
+    "consistency": {"consistency": {"fill": -1.0}},
+    "diffaugment": {"diffaugment": {"fill": -1.0}},
+    "ada": {"ada": {"flips": False, "fill": -1.0, "speed": 100_000}},
+}
+HEAD = """\
+# Comparison: every adversarial loss with every regulariser
+
+Written by `{command}`; none of it is typed in. Each cell is one of ganzoo's
+losses with one (or two) of its [regularisers](recipes.md#regularisers), everything else alike: the architecture
+`conditional-dcgan` (width {width}, no norm in the discriminator), the strategy `gan`, {images:,} images in batches of
+64, Adam with a rate of 2e-4 and betas of 0 and 0.99, averaged weights. A cell is the mean over {seeds} seeds, in
+brackets the distance from the least to the greatest; each seed's model was measured by {samples:,} samples against the
+held-out part of its data. `failed` is a training that diverged.
+"""
+
+
+def main() -> None:
+    asked = arguments()
+    cells = list(product(asked.data, registry().names("loss"), REGULARIZERS, range(asked.seeds)))
+    for number, cell in enumerate(cells):
+        path = _path(asked, cell)
+        if not path.exists():
+            found = measured(asked, *cell)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(to_json(found))
+        said = ", ".join(f"{name} {value}" for name, value in json.loads(path.read_text()).items())
+        print(f"{number + 1}/{len(cells)} {path.stem}: {said}", flush=True)
+    results = {cell: json.loads(_path(asked, cell).read_text()) for cell in cells}
+    asked.page.write_text(page(asked, results))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.comparison", description=__doc__)
+    parser.add_argument("--data", nargs="+", default=["mnist-10k", "glyphs"], help="data sets with labels")
+    parser.add_argument("--images", type=int, default=400_000, help="budget of a training")
+    parser.add_argument("--samples", type=int, default=2_000, help="images that measure a model")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--width", type=int, default=32, help="of the networks")
+    parser.add_argument("--device", default=None)
+    parser.add_argument("--out", type=Path, default=Path("runs/comparison"), help="where results are kept")
+    parser.add_argument("--page", type=Path, default=DOCS / "comparison.md")
+    return parser.parse_args()
+
+
+def _path(asked: argparse.Namespace, cell: tuple) -> Path:
+    return asked.out / "results" / ("-".join(map(str, cell)).replace(" ", "") + ".json")
+
+
+def recipe(asked: argparse.Namespace, data: str, loss: str, regularizer: str, seed: int) -> ganzoo.Recipe:
+    adam = {"name": "adam", "lr": 2e-4, "betas": [0.0, 0.99]}
+    return ganzoo.recipe(
+        {
+            "name": "comparison",
+            "summary": f"{loss} with {regularizer} on {data}",
+            "architecture": {"name": "conditional-dcgan", "width": asked.width, "discriminator_norm": "none"},
+            "loss": {"name": loss},
+            "strategy": {"name": "gan"},
+            "regularizers": REGULARIZERS[regularizer],
+            "data": {"name": data, "conditions": ["label"]},
+            "training": {
+                "images": asked.images,
+                "seed": seed,
+                "checkpoint_every": max(1, asked.images // 4),
+                "sample_every": asked.images,
+                "optimizer": adam,
+                "ema": {"generator": {"half_life": 10_000, "rampup": 0.05}},
+            },
+        }
+    )
+
+
+def measured(asked: argparse.Namespace, *cell) -> dict:
+    """Train one cell with one seed, or go on with it, and measure it. The run is removed when that is done."""
+    folder = asked.out / "run"
+    chosen = recipe(asked, *cell)
+    begun = ganzoo.Run(folder).recipe if ganzoo.Run(folder).exists else None
+    same = begun is not None and (begun.summary, begun.training.seed) == (chosen.summary, chosen.training.seed)
+    try:
+        ganzoo.train(chosen, out=folder, device=asked.device, restart=folder.exists() and not same)
+    except TrainingError as error:
+        shutil.rmtree(folder)
+        return {"failed": str(error)}
+    torch.manual_seed(0)
+    report = ganzoo.evaluate(f"file:{folder}", list(METRICS), seeds=(0,), count=asked.samples, device=asked.device)
+    shutil.rmtree(folder)
+    return {name: found.value for name, found in report.measurements.items()}
+
+
+def page(asked: argparse.Namespace, results: dict) -> str:
+    """The page: for each data set and metric a table and a picture, then what follows."""
+    command = "python -m tests.benchmarks.comparison"
+    text = HEAD.format(command=command, **{k: getattr(asked, k) for k in ("width", "images", "seeds", "samples")})
+    losses = registry().names("loss")
+    for data, (metric, rises) in product(asked.data, METRICS.items()):
+        table = {
+            (r, loss): [results[data, loss, r, seed].get(metric) for seed in range(asked.seeds)]
+            for r, loss in product(REGULARIZERS, losses)
+        }
+        drawing = asked.page.with_name(f"comparison-{data}-{metric}.svg")
+        means = {cell: mean(values) for cell, values in table.items() if None not in values}
+        drawing.write_text(heat_map(means, list(REGULARIZERS), losses, rises))
+        text += f"\n## {data}, {metric} ({'higher' if rises else 'lower'} is better)\n\n"
+        text += f"![{metric} of each cell]({drawing.name})\n\n"
+        text += f"| | {' | '.join(f'`{loss}`' for loss in losses)} |\n|{' --- |' * (len(losses) + 1)}\n"
+        for r in REGULARIZERS:
+            text += f"| {r} | {' | '.join(shown(table[r, loss]) for loss in losses)} |\n"
+        text += "\n" + lessons(means, losses, rises)
+    return text
+
+
+def shown(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return f"failed ({len(values) - len(known)} of {len(values)})"
+    return f"{mean(known):.3g} ({max(known) - min(known):.2g})"
+
+
+def lessons(means: dict, losses: list[str], rises: bool) -> str:
+    """Which cell is the best, and how each loss and regulariser ranks among its like, on average."""
+    if not means:
+        return "No training lived.\n"
+    better = max if rises else min
+    best = better(means, key=means.get)
+    lines = [f"The best cell is {best[0]} with `{best[1]}` ({means[best]:.3g})."]
+    for kind, names, others, cell in (
+        ("regulariser", list(REGULARIZERS), losses, lambda r, loss: (r, loss)),
+        ("loss", losses, list(REGULARIZERS), lambda loss, r: (r, loss)),
+    ):
+        ranks = {name: [] for name in names}
+        for other in others:
+            worst = float("-inf") if rises else float("inf")
+            order = sorted(names, key=lambda n, o=other: means.get(cell(n, o), worst), reverse=rises)
+            for name in names:
+                ranks[name].append(order.index(name) + 1)
+        order = sorted(names, key=lambda n: mean(ranks[n]))
+        lines.append(f"Mean rank of each {kind}: {', '.join(f'{n} {mean(ranks[n]):.1f}' for n in order)}.")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Every registered regulariser on every registered adversarial strategy, none of which knows of the other."""
+
+import re
+
+import pytest
+import torch
+
+import ganzoo
+from ganzoo.engine.loop import Engine
+from ganzoo.engine.observers import Observers
+from ganzoo.engine.processes import Processes
+from ganzoo.errors import RecipeError
+from ganzoo.registry import registry
+from ganzoo.regularized import discriminators, main_share
+from ganzoo.resolve import resolve
+from ganzoo.run import Run
+from tests.support import tiny
+
+NAMES = registry().names("regularizer")
+
+
+def adversarial():
+    """A recipe of each strategy that gives an adversarial loss to its discriminator."""
+    found = {}
+    for recipe in registry().names("recipe"):
+        strategy = ganzoo.recipe(recipe).strategy.name
+        kind = registry().get("strategy", strategy)
+        if kind.needs_loss and any(name.startswith("discriminator") for name in kind.networks):
+            found.setdefault(strategy, recipe)
+    return found
+
+
+def engine(recipe, folder):
+    return Engine(resolve(recipe), Run(folder), Processes("cpu"), Observers())
+
+
+@pytest.mark.parametrize("recipe", adversarial().values())
+@pytest.mark.parametrize("name", NAMES)
+def test_it_drops_into_every_strategy(name, recipe, tmp_path):
+    chosen = tiny(recipe, regularizers={name: {}})
+    made = engine(chosen, tmp_path)
+    made._step()
+    made._step()
+    assert made.parts.recipe.regularizers[name]["version"] == 1
+    assert all(torch.isfinite(torch.stack(values)).all() for values in made.window.values())
+    if registry().get("regularizer", name).has_term():
+        assert f"discriminator/{name}" in made.window
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_cites_its_paper(name):
+    assert re.search(r"\(.*[12]\d{3}.*\)", registry().get("regularizer", name).__doc__)
+
+
+def test_a_drop_in_penalty_gives_the_loss_and_gradient_of_the_strategy_that_has_it_built_in(tmp_path):
+    """R1 and R2 on `gan` are `r1r2`."""
+    built_in = tiny("r3gan-mnist", **{"architecture.width": 8})
+    changes = {"strategy": {"name": "gan"}, "regularizers": {"r1": {}, "r2": {}}}
+    made = [engine(r, tmp_path) for r in (built_in, ganzoo.recipe(built_in.tables() | changes))]
+    for one in made:
+        one._step()
+    for name, weight in {"loss": 1, "gap": 1, "gradient_norm": 1, "r1": 1 / 2, "r2": 1 / 2}.items():
+        first, second = (one.window[f"discriminator/{name}"][0] for one in made)
+        torch.testing.assert_close(second, weight * first, rtol=1e-4, atol=1e-6)
+
+
+def test_lazily_it_is_an_update_of_its_own_with_corrected_rate_and_betas(tmp_path):
+    recipe = tiny("gan-mnist", regularizers={"r1": {"gamma": 2.0, "every": 3}, "r2": {"every": 3}})
+    made = engine(recipe, tmp_path)
+    optimizer = made.optimizers["discriminator"].optimizer
+    group, share = optimizer.param_groups[0], 3 / 4
+    assert group["lr"] == pytest.approx(2e-4 * share)
+    assert group["betas"] == pytest.approx((0.5**share, 0.999**share))
+    assert made.optimizers["generator"].optimizer.param_groups[0]["lr"] == 2e-4
+    counts = []
+    for _ in range(6):
+        before = len(made.window.get("discriminator/lazy/loss", []))
+        made._step()
+        counts.append(len(made.window.get("discriminator/lazy/loss", [])) - before)
+    assert counts == [1, 0, 0, 1, 0, 0]
+    lazy = torch.stack(made.window["discriminator/lazy/loss"])
+    terms = torch.stack(made.window["discriminator/r1"]) + torch.stack(made.window["discriminator/r2"])
+    torch.testing.assert_close(lazy, 3 * terms)
+
+
+def test_the_share_of_main_updates_counts_each_interval_once():
+    parts = resolve(tiny("gan-mnist", regularizers={"r1": {"every": 16}, "r2": {"every": 16}, "dragan": {"every": 4}}))
+    assert main_share(parts.strategy, "discriminator") == pytest.approx(1 / (1 + 1 / 16 + 1 / 4))
+    assert main_share(parts.strategy, "generator") == 1
+
+
+def test_a_run_with_them_resumes_exactly_and_is_published_without_them(tmp_path):
+    some = {"ada": {"start": 0.5, "speed": 100}, "r1": {"every": 2}, "spectral-norm": {}}
+    recipe = tiny("r3gan-mnist", regularizers=some, **{"training.optimizer.schedule": "constant"})
+    drawn = recipe.training.images
+    longer = recipe.changed({"training.images": 2 * drawn})
+    whole = ganzoo.train(longer, out=tmp_path / "whole", device="cpu")
+    ganzoo.train(recipe, out=tmp_path / "parts", device="cpu")
+    parts = ganzoo.train(longer, out=tmp_path / "parts", device="cpu")
+    assert torch.equal(whole.model().sample(4, seed=0), parts.model().sample(4, seed=0))
+    card = (whole.newest_export() / "README.md").read_text()
+    assert all(word in card for word in ("Karras et al., 2020", "Mescheder et al., 2018", "Miyato et al., 2018"))
+
+
+def test_ada_raises_its_strength_when_the_discriminator_is_sure():
+    ADA = registry().get("regularizer", "ada")
+    ada = ADA(ADA.Config(speed=1000, target=0.6, most=0.5))
+    strengths = []
+    for images, sign in ((0, 1.0), (100, 1.0), (200, 0.9), (300, 0.2), (400, 0.0), (10_000, 1.0)):
+        ada.after_step({"discriminator/real_sign": torch.tensor(sign)}, images)
+        strengths.append(round(ada.p.item(), 4))
+    assert strengths == [0.0, 0.1, 0.2, 0.1, 0.0, 0.5]
+    images = torch.rand(64, 3, 8, 8)
+    changed = (ada.augment(images) != images).flatten(1).any(1).float().mean()
+    assert changed > 0.9  # seven transformations, each on half of the images
+    ada.p.zero_()
+    torch.testing.assert_close(ada.augment(images), images)
+
+
+def test_a_shift_moves_whole_pixels_and_its_gradient_moves_back():
+    from ganzoo_regularizers.augmentations import shifted
+
+    images = torch.arange(2 * 1 * 4 * 5, dtype=torch.float64).view(2, 1, 4, 5).requires_grad_()
+    down, right = torch.tensor([1, 0]), torch.tensor([-2, 3])
+    made = shifted(images, down, right)
+    assert torch.equal(made[0, 0, 1:, :3], images[0, 0, :3, 2:])
+    assert not made[0, 0, 0].any()
+    assert not made[0, 0, :, 3:].any()
+    assert torch.equal(made[1, 0, :, 3:], images[1, 0, :, :2])
+    assert torch.autograd.gradcheck(lambda x: shifted(x, down, right), images)
+    assert torch.autograd.gradgradcheck(lambda x: shifted(x, down, right) ** 2, images)
+
+
+def test_diffaugment_changes_what_it_is_told_to():
+    DiffAugment = registry().get("regularizer", "diffaugment")
+    off = {"translation": 0.0, "cutout": 0.0, "brightness": 0.0, "saturation": 0.0, "contrast": 0.0}
+    images = torch.rand(32, 3, 16, 16) * 2 - 1
+    assert torch.equal(DiffAugment(DiffAugment.Config(**off)).augment(images), images)
+    for name in off:
+        made = DiffAugment(DiffAugment.Config(**off | {name: 0.5})).augment(images)
+        assert (made != images).flatten(1).any(1).float().mean() > 0.9, name
+    black = -torch.ones(8, 1, 28, 28)
+    assert torch.equal(DiffAugment(DiffAugment.Config(fill=-1.0)).augment(black), black)
+
+
+def test_spectral_norm_bounds_every_layer():
+    SpectralNorm = registry().get("regularizer", "spectral-norm")
+    D = ganzoo.build("dcgan", size=28, channels=1, width=4, discriminator_norm="none", network="discriminator")
+    kinds = {name: type(layer).__name__ for name, layer in D.named_modules() if hasattr(layer, "weight")}
+    assert set(kinds.values()) == {"Conv2d", "Linear"}
+    before = {key: value.clone() for key, value in D.state_dict().items()}
+    regularizer = SpectralNorm(SpectralNorm.Config(iterations=100))
+    regularizer.attach(D)
+    regularizer.after_step({}, 0)
+    assert all(torch.equal(before[key], value) for key, value in D.state_dict().items())  # names and weights stay
+    x = torch.rand(2, D.head.in_features)
+    largest = torch.linalg.matrix_norm(D.head.weight, 2)
+    torch.testing.assert_close(D.head(x), (x @ D.head.weight.T) / largest + D.head.bias, rtol=1e-3, atol=1e-5)
+
+
+def test_mistakes_are_named_with_what_there_is():
+    with pytest.raises(RecipeError) as caught:
+        resolve(tiny("gan-mnist", regularizers={"r3": {}, "r1": {"gama": 1.0}, "r2": {"every": 0}}))
+    text = str(caught.value)
+    assert "there is no regularizer 'r3'; did you mean" in text
+    assert "regularizers.r1.gama: there is no such setting" in text
+    assert "regularizers.r2.every: input should be greater than or equal to 1" in text
+
+
+def test_every_strategy_with_a_loss_has_a_discriminator_for_them():
+    for recipe in adversarial().values():
+        assert discriminators(resolve(tiny(recipe)).strategy)
