@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ganzoo.card_facts import licence_lines, limits, methods, training_command
-from ganzoo.text import HIDDEN, plain
+from ganzoo.text import HIDDEN, directions, plain
 
 PIPELINES = {"generate": "unconditional-image-generation", "transform": "image-to-image"}
 
@@ -60,7 +60,7 @@ def render(config: Mapping[str, Any]) -> str:
     body = TEMPLATE.format(
         title=escape(repository or config["name"]),
         summary=escape(config.get("summary", "")),
-        samples="\n![samples](samples.png)\n" if config["task"] == "generate" else "",
+        samples="\n![samples](samples.png)\n" if config["task"] == "generate" or config["spec"].get("domains") else "",
         source=literal(f"hf://{repository}" if repository else config["name"]),
         call=_call(config),
         needs=f"The model needs {escape(', '.join(config.get('requires', ())) or 'nothing else')}.",
@@ -130,6 +130,9 @@ def _no_html(text: str) -> str:
 
 
 def _call(config: Mapping[str, Any]) -> str:
+    ways = directions(config["spec"].get("domains") or (), len(config["networks"]))
+    if len(ways) == 2:
+        return f"transform(photo, direction={literal(ways[0])})  # or {literal(ways[1])}; a PIL image, or (N, C, H, W)"
     if config["task"] == "transform":
         return "transform(photo)  # a PIL image, or (N, C, H, W) in [0, 1]"
     labels = config["spec"].get("labels") or []

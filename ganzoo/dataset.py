@@ -74,7 +74,7 @@ class ResidentDataset(Dataset):
         """Keep these columns, all of one length; images as uint8 (N, C, H, W)."""
         self.data = columns
         self.columns = tuple(columns)
-        self._orders: dict[tuple[int, int], Tensor] = {}
+        self._orders: dict[tuple[int, int, int], Tensor] = {}
 
     def to(self, device: torch.device | str) -> "ResidentDataset":
         self.data = {name: column.to(device) for name, column in self.data.items()}
@@ -89,21 +89,22 @@ class ResidentDataset(Dataset):
         values = self.data[name][rows]
         return values.float().mul_(2 / 255).sub_(1) if values.dtype == torch.uint8 else values
 
-    def _rows(self, seed: int, start: int, stop: int) -> Tensor:
-        count = self.spec.count
+    def _rows(self, seed: int, start: int, stop: int, count: int | None = None) -> Tensor:
+        """Rows of examples `start` to `stop`; `count` is the length of a column that is shuffled by itself."""
+        count = count or self.spec.count
         pieces = []
         while start < stop:
             epoch, first = divmod(start, count)
             last = min(count, first + stop - start)
-            pieces.append(self._order(seed, epoch)[first:last])
+            pieces.append(self._order(seed, epoch, count)[first:last])
             start += last - first
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
-    def _order(self, seed: int, epoch: int) -> Tensor:
-        if (seed, epoch) not in self._orders:
-            while len(self._orders) > 1:  # a batch spans at most two passes, unless the data is tiny
+    def _order(self, seed: int, epoch: int, count: int) -> Tensor:
+        if (seed, epoch, count) not in self._orders:
+            while len(self._orders) > 3:  # a batch spans at most two passes of two columns, unless the data is tiny
                 del self._orders[next(iter(self._orders))]
             device = next(iter(self.data.values())).device
             generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-            self._orders[seed, epoch] = torch.randperm(self.spec.count, generator=generator).to(device)
-        return self._orders[seed, epoch]
+            self._orders[seed, epoch, count] = torch.randperm(count, generator=generator).to(device)
+        return self._orders[seed, epoch, count]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.captions import encode
 from ganzoo.errors import GanzooError
 from ganzoo.model import Model
 
@@ -27,6 +28,7 @@ class Portable(nn.Module):
     """
 
     first: str
+    caption_length = 1
 
     def __init__(self, network: nn.Module, image_range: tuple[float, float], conditions: Sequence[str], classes: int):
         super().__init__()
@@ -41,7 +43,9 @@ class Portable(nn.Module):
     def inputs(self, count: int, seed: int = 0) -> tuple[Tensor, ...]:
         """What to feed it for `count` images; another count gives pictures of another size, where size is free."""
         given = self._given(count, torch.Generator().manual_seed(seed))
-        return (given, *(torch.arange(count) % max(1, self.classes) for _ in self.conditions))
+        captions = encode([f"number {i}" for i in range(count)], self.caption_length)
+        labels = torch.arange(count) % max(1, self.classes)
+        return (given, *(captions if name == "caption" else labels for name in self.conditions))
 
     def dynamic(self) -> tuple[Any, ...]:
         """Which dimensions of its inputs are free."""
@@ -111,7 +115,9 @@ def portable(model: Model, network: str | None = None) -> Portable:
         raise GanzooError(f"model {model.name!r} has no network {network!r}; it has {names}")
     chosen = model.networks[network] if network else model.network
     about = chosen, model.image_range, model.conditions, len(model.labels)
-    return Sampler(*about) if model.task == "generate" else Transformer(*about, channels=model.channels or 3)
+    made = Sampler(*about) if model.task == "generate" else Transformer(*about, channels=model.channels or 3)
+    made.caption_length = model.spec.caption_length or 1
+    return made
 
 
 def export(model: Model, path: Path, format: str, network: str | None = None) -> float:

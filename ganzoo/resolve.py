@@ -113,8 +113,16 @@ def refilled(recipe: Recipe) -> Recipe:
 
 
 def on_folder(recipe: Recipe, folder: str | Path) -> Recipe:
-    """The recipe on a person's own folder of images, at the size and channels of the recipe's own data."""
+    """The recipe on a person's own folder of images, at the size and channels of the recipe's own data.
+
+    One that enlarges is given a photo-folder, with the recipe's own patches and degradation.
+    """
     spec = dataset_of(recipe).spec
+    if spec.scale:
+        settings = {"channels": spec.channels, **recipe.data.settings, "scale": spec.scale}
+        return Recipe.parse(
+            recipe.tables() | {"data": {"name": "photo-folder", "path": str(folder), **settings}}, recipe.name
+        )
     data: dict[str, Any] = {"name": "image-folder", "path": str(folder), "conditions": list(recipe.data.conditions)}
     if spec.size:
         data |= {"size": spec.size, "channels": spec.channels}

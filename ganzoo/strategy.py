@@ -22,11 +22,22 @@ class Progress:
 
 
 class Update:
-    """One optimiser step on `networks` down the gradient of `loss` (a scalar); `metrics` are scalars to log."""
+    """One optimiser step on `networks` down the gradient of `loss` (a scalar); `metrics` are scalars to log.
 
-    def __init__(self, networks: nn.Module | Iterable[nn.Module], loss: Tensor, **metrics: Tensor):
+    `examples`, tensors with a row for each example, go to the strategy's `keep` after the step.
+    """
+
+    def __init__(
+        self,
+        networks: nn.Module | Iterable[nn.Module],
+        loss: Tensor,
+        examples: Mapping[str, Tensor] | None = None,
+        /,
+        **metrics: Tensor,
+    ):
         self.networks = (networks,) if isinstance(networks, nn.Module) else tuple(networks)
         self.loss = loss
+        self.examples = {name: value.detach() for name, value in (examples or {}).items()}
         self.metrics = {name: value.detach() for name, value in metrics.items()}
 
     called = "loss"  # the name of `loss` in the log
@@ -49,7 +60,7 @@ class Strategy(nn.Module):
     holds the `inputs` and then the recipe's conditions, by position. Images are float in [-1, 1], (N, C, H, W).
 
     The order of yields depends on settings, `self.progress` and state alone, never on a tensor's value. State is made
-    in `__init__` (buffers, so that checkpoints carry it) and changes only in `after_step`.
+    in `__init__` (buffers, so that checkpoints carry it) and changes only in `after_step` and `keep`.
     """
 
     class Config(Settings):
@@ -76,6 +87,9 @@ class Strategy(nn.Module):
 
     def after_step(self, means: Mapping[str, Tensor]) -> None:
         """Change declared state, from each metric's mean over micro-batches and processes ("network/metric")."""
+
+    def keep(self, examples: Mapping[str, Tensor]) -> None:
+        """Change declared state from the `examples` of the step's updates, of the whole batch in its order."""
 
     def lazy(self, network: str) -> tuple[int, ...]:
         """Intervals, in steps, of the `LazyUpdate`s that a network gets; its rate and betas are corrected for them."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ def _cuts(length: int, side: int, multiple: int) -> list[tuple[int, int]]:
     """Parts of nearly the same length, none above `side`."""
     parts = -(-length // side)
     ends = [round(length * i / parts / multiple) * multiple for i in range(parts)] + [length]
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    return list(pairwise(ends))
 
 
 def whole(network: nn.Module, call: Call, images: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ class Installed:
         _run(sys.executable, "-m", "venv", "--without-pip", place / "venv")
         self.install(ROOT, *projects)
         (site,) = (place / "venv").glob("lib/python*/site-packages")
-        lent = [path for path in sys.path if path.endswith("site-packages")]
+        # a package that is installed for editing is found there too, and so is lent with its folder
+        lent = [path for path in sys.path if path.endswith(("site-packages", "ganzoo_collections/src"))]
         (site / "lent.pth").write_text("\n".join(lent))  # after the installation, so pip sees ours alone
 
     def install(self, *projects):

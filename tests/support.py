@@ -16,7 +16,7 @@ from ganzoo.resolve import resolve
 def smallest(cls, **given):
     """The cheapest settings that a `Config` allows: the least width, depth and latent."""
     cheap = {}
-    for name in ("width", "depth", "latent_size", "embedding", "critic_steps"):
+    for name in ("width", "discriminator_width", "depth", "latent_size", "embedding", "critic_steps"):
         if name in cls.model_fields:
             bounds = [m.ge for m in cls.model_fields[name].metadata if isinstance(m, annotated_types.Ge)]
             cheap[name] = max([*bounds, 1])

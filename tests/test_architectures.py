@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import ganzoo
+from ganzoo.captions import encode
 from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.recipes import Part
 from ganzoo.registry import registry
@@ -51,7 +52,8 @@ def made(name, **settings):
 
 
 def conditions(architecture, labels):
-    known = {"label": torch.tensor(labels)}
+    length = getattr(architecture.config, "caption_length", 8)
+    known = {"label": torch.tensor(labels), "caption": encode([f"number {i}" for i in labels], length)}
     return [known[name] for name in architecture.conditions]
 
 

@@ -217,6 +217,22 @@ def test_a_recipe_trains_on_a_stream_and_resumes(tars, tmp_path):
     assert torch.equal(images, parts.model("cpu").sample(4, seed=0, label="odd"))
 
 
+def test_a_model_is_told_captions(tars, tmp_path):
+    about = {"name": "webdataset", "urls": f"{tars}/{{000..005}}.tar", "size": 28, "channels": 1, "count": COUNT}
+    about |= {"caption": "said", "caption_length": 12, "conditions": ["caption"]}
+    architecture = {"name": "captioned-dcgan", "width": 4, "embedding": 8}
+    recipe = ganzoo.recipe(tiny("dcgan-mnist").tables() | {"data": about, "architecture": architecture})
+    model = ganzoo.train(recipe, out=tmp_path / "run", device="cpu").model("cpu")
+    assert model.conditions == ("caption",)
+    one, other, several = (
+        model.sample(2, seed=0, caption=caption) for caption in ("no 3", "something else", ["no 3", "something else"])
+    )
+    assert not torch.equal(one, other)
+    torch.testing.assert_close(several, torch.stack([one[0], other[1]]))
+    with pytest.raises(GanzooError, match="caption must be a text, or 2 of them"):
+        model.sample(2, caption=["one"])
+
+
 def test_captions_survive_encoding():
     texts = ["", "a red cat", "größer", "x" * 40]
     rows = encode(texts, 16)

@@ -90,6 +90,7 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
     from ganzoo.files import from_json
     from ganzoo.recipes import Recipe
     from ganzoo.registry import registry
+    from ganzoo.text import directions
 
     entry = registry().entry(kind, name)
     about: dict[str, Any] = {"kind": kind, "name": name, "plugin": str(entry.plugin), "licence": entry.plugin.licence}
@@ -97,7 +98,12 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
     if kind == "recipe":
         return about | {"recipe": Recipe.load(name).tables()}
     if kind == "model":
-        return about | {"config": from_json((target / "config.json").read_text())}
+        config = from_json((target / "config.json").read_text())
+        return (
+            about
+            | {"directions": directions(config["spec"].get("domains") or (), len(config["networks"]))}
+            | {"config": config}
+        )
     about["description"] = " ".join((target.__doc__ or "").split())
     about["paper"] = _papers(about["description"])
     about["settings"] = [
@@ -150,6 +156,8 @@ def _show(part: dict[str, Any]) -> None:
         console.print(part["description"], highlight=False, markup=False)
     if part.get("paper"):
         console.print(f"paper: {part['paper']}", highlight=False, markup=False)
+    if part.get("directions"):
+        console.print(f"directions: {', '.join(part['directions'])}", highlight=False, markup=False)
     if "settings" in part:
         table = Table(box=None, pad_edge=False)
         longest = max((len(s["name"]) for s in part["settings"]), default=0)

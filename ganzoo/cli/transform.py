@@ -103,7 +103,7 @@ def _found(text: str) -> Iterator[tuple[Path, Path]]:
     elif path.exists() or not glob.has_magic(text):
         yield path, Path(path.name)
     else:
-        matches = sorted(Path(match) for match in glob.glob(text, recursive=True))
+        matches = sorted(Path(match) for match in glob.glob(text, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
         files = [match for match in matches if match.is_file() and match.suffix.lower() in READ]
         if not files:
             raise GanzooError(f"no picture matches {text!r}")

@@ -11,6 +11,7 @@ from torch import nn
 
 import ganzoo
 from ganzoo import card, folder, images
+from ganzoo.evaluation import translation
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
 from ganzoo.registry import registry
@@ -34,6 +35,8 @@ def export(
     files = {"README.md": card.render(config).encode()}
     if parts.recipe.task == "generate":
         files["samples.png"] = images.png(model.sheet())
+    elif model.directions:
+        files["samples.png"] = images.png(translation.sheet(model))
     folder.write(target, config, networks, files, force=True)
 
 

@@ -48,6 +48,15 @@ class Processes:
             dist.all_reduce(flat)
         flat /= self.count
 
+    def collect(self, rows: Tensor) -> Tensor:
+        """The rows of every process, by rank."""
+        if self.count == 1:
+            return rows
+        everyone = [torch.empty_like(rows) for _ in range(self.count)]
+        with _Others():
+            dist.all_gather(everyone, rows.contiguous())
+        return torch.cat(everyone)
+
     def broadcast(self, networks: Iterable[nn.Module]) -> None:
         """Parameters and buffers of every process as the first one has them."""
         if self.count > 1:

@@ -50,6 +50,7 @@ class Step:
     metrics: dict[str, list[Tensor]] = field(default_factory=dict)
     updates: list[tuple[str, Tensor]] = field(default_factory=list)
     moves: dict[str, list[Tensor]] = field(default_factory=dict)
+    examples: dict[str, list[Tensor]] = field(default_factory=dict)
 
 
 class Stepper:
@@ -121,6 +122,9 @@ class Stepper:
                     )
                 names = here
                 self._differentiate(updates, here, segment, gradients, metrics)
+                for update in updates:
+                    for name, rows in update.examples.items():
+                        done.examples.setdefault(name, []).append(rows)
             if not names:
                 break
             self._apply(names, segment, gradients, metrics, done, moves)
@@ -239,6 +243,10 @@ class Stepper:
         done.updates.append((" and ".join("+".join(n) for n in names), bad))
 
     def _after(self, done: Step) -> None:
+        if done.examples:
+            rows = {name: self.processes.collect(torch.cat(parts)) for name, parts in done.examples.items()}
+            with torch.no_grad():
+                self.strategy.keep(rows)
         if type(self.strategy).after_step is not Strategy.after_step or self.strategy.regularizers:
             with torch.no_grad():
                 means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}

@@ -132,7 +132,8 @@ def super_resolution(report: Report) -> Verdict:
 def translation(report: Report) -> Verdict:
     """The content is still recognised, and a tenth of the way from the sources' style to the target's is gone at least.
 
-    So the identity, whose kernel distance to the target is that of the sources, doesn't pass.
+    So the identity, whose kernel distance to the target is that of the sources, doesn't pass. A report beside that has
+    untouched sources of its own is the other direction, which must pass too.
     """
     style, before = (_score(one, "kernel-distance") for one in (report, report.beside["untouched"]))
     gained = before.minus(style) / before.value if before.value > 0 else 0.0
@@ -141,7 +142,9 @@ def translation(report: Report) -> Verdict:
         Check("the part of the kernel distance to the target that is gone", gained, 0.1),
     ]
     notes = [] if before.value > 0 else ["the sources are as near to the target as the target itself"]
-    return Verdict("translation", checks + _memorisation(report), notes)
+    back = [translation(other) for other in report.beside.values() if "untouched" in other.beside]
+    checks += _memorisation(report) + [check for verdict in back for check in verdict.checks]
+    return Verdict("translation", checks, notes + [note for verdict in back for note in verdict.notes])
 
 
 def _like_real(report: Report) -> list[Check]:

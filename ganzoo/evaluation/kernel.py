@@ -65,6 +65,9 @@ def _residue(sums: _Sums, m: int, n: int) -> float:
 
 
 def standardised(x: Tensor, like: Tensor) -> Tensor:
-    """Features with the reference's mean and deviation taken out: otherwise the kernel sees the largest ones alone."""
+    """Features with the reference's mean and deviation taken out: otherwise the kernel sees the largest ones alone.
+
+    A feature that the reference never shows has no deviation, and keeps its own scale.
+    """
     mean, deviation = like.double().mean(0), like.double().std(0)
-    return ((x.double() - mean) / deviation.clamp(min=1e-6)).float()
+    return ((x.double() - mean) / torch.where(deviation > 1e-6, deviation, 1.0)).float()

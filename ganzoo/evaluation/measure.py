@@ -59,8 +59,10 @@ def evaluate_model(
         if reference is not None:
             said = f"model {model.name!r} transforms images; measure its results with --images and --reference"
             raise GanzooError(said)
-        from ganzoo.evaluation import transformed
+        from ganzoo.evaluation import transformed, translation
 
+        if model.directions:
+            return translation.evaluate(model, metrics, count=count, features=features, tick=tick)
         return transformed.evaluate(model, metrics, count=count, features=features, tick=tick)
     notes: list[str] = []
     if reference is None:

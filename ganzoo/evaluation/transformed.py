@@ -15,7 +15,7 @@ from ganzoo.evaluation.measure import Report, evaluate_pictures
 from ganzoo.evaluation.pictures import FromDataset, Pictures, to_bytes
 from ganzoo.model import Model
 from ganzoo.portable import portable
-from ganzoo.recipes import Recipe
+from ganzoo.recipes import Data, Recipe
 from ganzoo.resolve import dataset_of
 
 TRAINING = 10_000  # training pictures that copies are looked for in, at most
@@ -29,6 +29,10 @@ class Held:
     sources: Pictures
     wanted: Pictures
     training: Pictures | None
+
+    def turned(self, training: Pictures | None) -> "Held":
+        """The other direction, and what was learned of it."""
+        return Held(self.wanted, self.sources, training)
 
 
 class Made(Pictures):
@@ -104,8 +108,14 @@ def held_out(model: Model, most: int) -> Held:
     if hasattr(test, "whole"):
         sources, originals = (Photographs(test.spec.name, test.whole(column)[:most]) for column in (given, wanted))
         return Held(sources, originals, None)
-    training = FromDataset(dataset_of(recipe), TRAINING, wanted)
+    training = FromDataset(learned(recipe), TRAINING, wanted)
     return Held(FromDataset(test, most, given), FromDataset(test, most, wanted), training)
+
+
+def learned(recipe: Recipe) -> Dataset:
+    """The training part of a recipe's data, its pictures as they are: not augmented."""
+    plain = {key: value for key, value in recipe.data.model_dump(mode="json").items() if key != "augment"}
+    return dataset_of(recipe.model_copy(update={"data": Data.read(plain)}))
 
 
 def test_pairs(recipe: Recipe) -> tuple[Dataset, str, str]:

@@ -102,7 +102,9 @@ def model_of(subject: Subject) -> Model:
     architecture, networks = built(subject)
     every, config = makers(architecture, networks), architecture.config
     conditions(architecture)
-    facts = {name: getattr(config, name) for name in ("size", "channels", "scale") if hasattr(config, name)}
+    facts = {
+        name: getattr(config, name) for name in ("size", "channels", "scale", "caption_length") if hasattr(config, name)
+    }
     labels = tuple(f"class {i}" for i in range(getattr(config, "classes", 0) or 0))
     about = {
         "schema": 1,

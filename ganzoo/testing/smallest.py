@@ -11,7 +11,7 @@ from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 from ganzoo.settings import Settings
 
-LEAST = ("width", "depth", "latent_size", "embedding", "blocks", "critic_steps")
+LEAST = ("width", "discriminator_width", "depth", "latent_size", "embedding", "blocks", "critic_steps")
 LIKED = {"size": 16, "channels": 3, "classes": 3, "scale": 2}  # settings that a recipe takes from its data
 
 

@@ -6,7 +6,8 @@ from ganzoo import files_in, hookimpl, shipped_model
 @hookimpl
 def ganzoo_architectures():
     names = {"conditional-mlp": "ConditionalMLP", "conditional-dcgan": "ConditionalDCGAN"}
-    return {name: f"ganzoo_conditional.architectures:{target}" for name, target in names.items()}
+    found = {name: f"ganzoo_conditional.architectures:{target}" for name, target in names.items()}
+    return {**found, "captioned-dcgan": "ganzoo_conditional.captions:CaptionedDCGAN"}
 
 
 @hookimpl

@@ -4,7 +4,7 @@ import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class ImageFolder(ResidentDataset):
         if self.classes and any(file.parent == root for file in files):
             files = [file for file in files if file.parent != root]
             log.warning("images beside the class folders of %s are left out", root)
-        _fits(len(files), self.config)
+        fits(len(files), self.config)
         arrays, kept = _decode(files, self.config)
         columns = {"image": torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()}
         if len(self.classes) > 1:
@@ -69,7 +69,8 @@ def _files(root: Path) -> list[Path]:
     return files
 
 
-def _fits(count: int, config: ImageFolder.Config) -> None:
+def fits(count: int, config: Any) -> None:
+    """Refuse images that this machine's memory can't hold. Raises GanzooError."""
     need = count * config.size**2 * config.channels
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if need > 0.7 * have:
@@ -81,7 +82,7 @@ def _fits(count: int, config: ImageFolder.Config) -> None:
 
 def _decode(files: list[Path], config: ImageFolder.Config) -> tuple[list[np.ndarray], list[Path]]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        arrays = list(pool.map(lambda file: _read(file, config), files))
+        arrays = list(pool.map(lambda file: read_square(file, config), files))
     kept = [(array, file) for array, file in zip(arrays, files, strict=True) if array is not None]
     broken = [file.name for file, array in zip(files, arrays, strict=True) if array is None]
     if broken:
@@ -92,7 +93,8 @@ def _decode(files: list[Path], config: ImageFolder.Config) -> tuple[list[np.ndar
     return [array for array, _ in kept], [file for _, file in kept]
 
 
-def _read(file: Path, config: ImageFolder.Config) -> np.ndarray | None:
+def read_square(file: Path, config: Any) -> np.ndarray | None:
+    """A picture cut to the `size` and `channels` of `config`, uint8 (size, size, channels), or None."""
     try:
         with Image.open(file) as image:
             image.draft("RGB", (config.size, config.size))  # a large JPEG is decoded at a fraction of its size
@@ -101,7 +103,7 @@ def _read(file: Path, config: ImageFolder.Config) -> np.ndarray | None:
         return None
 
 
-def squared(image: Image.Image, config: ImageFolder.Config) -> np.ndarray:
+def squared(image: Image.Image, config: Any) -> np.ndarray:
     if image.mode.startswith("I;16") or image.mode == "I":  # 16-bit grey, which Pillow would clip
         image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:

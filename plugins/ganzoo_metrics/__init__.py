@@ -36,7 +36,13 @@ def ganzoo_metrics():
         "patch-kernel-distance": "PatchKernelDistance",
         "spectrum-distance": "SpectrumDistance",
     }
-    translation = {"content": "Content", "identity": "Identity"}
+    translation = {
+        "content": "Content",
+        "identity": "Identity",
+        "retrieval": "Retrieval",
+        "l1": "L1",
+        "steadiness": "Steadiness",
+    }
     copies = {"copies": "Copies", "duplicates": "Duplicates"}
     homes = {"sets": sets, "labels": labels, "copies": copies, "restoration": restoration, "translation": translation}
     return {name: f"ganzoo_metrics.{home}:{target}" for home, names in homes.items() for name, target in names.items()}

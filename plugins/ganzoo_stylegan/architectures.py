@@ -136,7 +136,8 @@ class StyleGenerator(Generator):
 
     def sample(self, latents: Tensor, *label: Tensor, truncation: float = 1.0) -> Tensor:
         """Images in [-1, 1]; styles go only this share of their way from the mean style (Karras et al., 2019)."""
-        styles = self.mapping.mean.lerp(self.styles(latents, *label), truncation)
+        styles = self.styles(latents, *label)
+        styles = self.mapping.mean.to(styles.dtype).lerp(styles, truncation)
         return self.synthesize(styles, self.noise(latents)).clamp(-1, 1)
 
 

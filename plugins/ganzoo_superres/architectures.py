@@ -1,5 +1,6 @@
 """Networks that enlarge pictures. All of their work is done at the low resolution, where it is cheap."""
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -153,7 +154,7 @@ class CompactGenerator(Upscaler):
     def __init__(self, config: "Compact.Config"):
         super().__init__(config)
         widths = [config.channels] + [config.width] * (config.depth + 1)
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.slopes = nn.ModuleList(nn.PReLU(config.width, init=0.2) for _ in self.layers)
         self.finish(config.width)
         self.context = config.depth + 2

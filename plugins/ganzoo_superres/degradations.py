@@ -1,4 +1,4 @@
-"""How low-resolution pictures come about: Pillow's bicubic reduction, or what cameras and the web do to a photograph."""
+"""How low-resolution pictures come about: Pillow's bicubic reduction, or what cameras and the web do to it."""
 
 import io
 

@@ -146,7 +146,7 @@ def resized(picture: np.ndarray, size: float) -> np.ndarray:
 
 
 def detail(low: np.ndarray, high: np.ndarray, side: int) -> Tensor:
-    """How much a plain enlargement misses in the patch at each place of the low picture: mean difference, at least 1."""
+    """What a plain enlargement misses in the patch at each place of the low picture: mean difference, plus 1."""
     scale = high.shape[0] // low.shape[0]
     large = as_image(low).resize((high.shape[1], high.shape[0]), Image.Resampling.BICUBIC)
     plain = as_array(large).astype(np.float32)

@@ -287,10 +287,10 @@ def test_T06_weights_must_be_exactly_what_the_config_builds(folder, exported, wh
     (folder / "config.json").write_text(json.dumps(config))
     ganzoo.load(f"file:{folder}", device="cpu")
     (folder / "model.safetensors").write_bytes(bad_weights(exported)[what])
-    began = time.monotonic()
+    began = time.process_time()  # nothing is waited for, and others may be using this machine
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         ganzoo.load(f"file:{folder}", device="cpu")
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_T07_one_commit_for_all_files_and_for_what_is_derived(hub_server, published, stranger, tmp_path):

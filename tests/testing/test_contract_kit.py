@@ -23,7 +23,8 @@ def settings(tmp_path_factory):
         (place / name).mkdir()
         for i in range(6):
             Image.new("RGB", (16, 16), (40 * i, 90, 20)).save(place / name / f"{i}.png")
-    return {FOLDER: {"path": str(place), "size": 16}}
+    domains = {"a": str(place / "cat"), "b": str(place / "dog"), "size": 16}
+    return {FOLDER: {"path": str(place), "size": 16}} | {f"dataset:folder-{k}": domains for k in ("pairs", "unpaired")}
 
 
 @pytest.mark.parametrize("one", [check for plugin in OURS for check in checks_of(plugin)], ids=str)

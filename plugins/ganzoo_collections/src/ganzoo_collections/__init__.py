@@ -5,8 +5,12 @@ from ganzoo import hookimpl
 
 @hookimpl
 def ganzoo_datasets():
-    return {
-        "emoji": "ganzoo_collections.emoji:Emoji",
-        "glyphs": "ganzoo_collections.glyphs:Glyphs",
-        "photos": "ganzoo_collections.photo_patches:Photos",
+    names = {
+        "emoji": "emoji:Emoji",
+        "emoji-pairs": "emoji_domains:EmojiPairs",
+        "emoji-styles": "emoji_domains:EmojiStyles",
+        "emoji-unpaired": "emoji_domains:EmojiUnpaired",
+        "glyphs": "glyphs:Glyphs",
+        "photos": "photo_patches:Photos",
     }
+    return {name: f"ganzoo_collections.{target}" for name, target in names.items()}

@@ -46,11 +46,16 @@ def items(split: str, *styles: str) -> list[dict[str, Any]]:
 def pictures(style: str, chosen: list[dict[str, Any]]) -> np.ndarray:
     """The emoji `chosen` in one style: (N, 64, 64, 3) uint8 on white."""
     places = [item["fluent3d" if style == "fluent3d" else "i"] for item in chosen]
+    return _tiles(style)[places]
+
+
+@functools.cache
+def _tiles(style: str) -> np.ndarray:
     with (files(__package__) / "data/emoji" / STYLES[style][0]).open("rb") as file:
         sheet = np.asarray(Image.open(file).convert("RGB"))
     side = index()["tile"]
     tiles = sheet.reshape(sheet.shape[0] // side, side, sheet.shape[1] // side, side, 3).transpose(0, 2, 1, 3, 4)
-    return tiles.reshape(-1, side, side, 3)[places]
+    return tiles.reshape(-1, side, side, 3)
 
 
 def about(*styles: str) -> dict[str, str]:

@@ -1,0 +1,109 @@
+"""Architectures of translation: one way with a paired discriminator, both ways, and one way with contrastive heads."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+from torch import nn
+
+from ganzoo import Architecture, Settings
+from ganzoo_style.networks import Heads, PatchGAN, ResNet, UNet, small_weights
+
+Norm = Literal["batch", "instance", "none"]
+
+
+class Common(Settings):
+    """What all of them have."""
+
+    size: int = Field(ge=8, le=4096, description="side of the training images in pixels")
+    channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; a recipe takes it from its data")
+    width: int = Field(
+        64, ge=4, le=512, description="channels of the generator at full size; halvings double them, up to 8x"
+    )
+    discriminator_width: int = Field(64, ge=4, le=512, description="channels of the discriminator's first layer")
+    discriminator_depth: int = Field(3, ge=1, le=6, description="its halvings; more of them see larger patches")
+    scales: int = Field(1, ge=1, le=4, description="discriminators, each on images of half the size")
+    norm: Norm = Field("instance", description="normalisation in the generator; batch mixes a batch's images")
+    discriminator_norm: Norm = Field("instance", description="normalisation in the discriminator")
+
+    @model_validator(mode="after")
+    def _patches(self):
+        if self.size >> (self.discriminator_depth + self.scales - 1) < 2:
+            raise ValueError(
+                f"discriminator_depth: {self.discriminator_depth} halvings at {self.scales} scales are too many for "
+                f"images of {self.size} pixels"
+            )
+        return self
+
+
+class EitherGenerator(Common):
+    """With the choice of a generator."""
+
+    generator: Literal["unet", "resnet"] = Field("unet", description="unet sees the whole image, resnet a part")
+    depth: int = Field(4, ge=1, le=10, description="halvings of the unet")
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks of the resnet")
+    dropout: float = Field(0.5, ge=0, le=0.9, description="noise of the unet while it trains")
+    residual: bool = Field(False, description="the unet changes the picture instead of drawing it anew")
+
+    @model_validator(mode="after")
+    def _fits(self):
+        multiple = 2**self.depth if self.generator == "unet" else 4
+        if self.size % multiple:
+            raise ValueError(f"size: {self.size} is no multiple of {multiple}, which the {self.generator} needs")
+        return self
+
+
+class Pix2Pix(Architecture):
+    """A generator, and a discriminator that sees its input beside its output (Isola et al., 2017)."""
+
+    Config = EitherGenerator
+
+    def __init__(self, config=None):
+        super().__init__(config)
+        self.per_sample = "batch" not in (self.config.norm, self.config.discriminator_norm)
+
+    def build(self, network: str) -> nn.Module:
+        return generator(self.config) if network == "generator" else patches(self.config, 2 * self.config.channels)
+
+
+class CycleGAN(Pix2Pix):
+    """A generator for each direction, a discriminator for each domain (Zhu et al., 2017)."""
+
+    Config = EitherGenerator
+    networks = "a_to_b", "b_to_a", "discriminator_a", "discriminator_b"
+    published = "a_to_b", "b_to_a"
+
+    def build(self, network: str) -> nn.Module:
+        return generator(self.config) if "_to_" in network else patches(self.config, self.config.channels)
+
+
+class CUT(Pix2Pix):
+    """A generator, a discriminator of its domain, and heads that embed patches of its features (Park et al., 2020)."""
+
+    class Config(EitherGenerator):
+        embedding: int = Field(64, ge=4, le=1024, description="length of a patch's vector")
+
+    networks = "generator", "discriminator", "heads"
+
+    def build(self, network: str) -> nn.Module:
+        if network == "discriminator":
+            return patches(self.config, self.config.channels)
+        translator = generator(self.config)
+        if network == "generator":
+            return translator
+        return Heads(translator.widths, self.config.embedding)
+
+
+def generator(config: EitherGenerator) -> nn.Module:
+    """The translator that the settings choose."""
+    if config.generator == "unet":
+        network = UNet(config.channels, config.width, config.depth, config.norm, config.dropout, config.residual)
+    else:
+        network = ResNet(config.channels, config.width, config.blocks, config.norm)
+    return network.apply(small_weights)
+
+
+def patches(config: Common, channels: int) -> nn.Module:
+    """The discriminator of patches."""
+    c = config
+    network = PatchGAN(channels, c.discriminator_width, c.discriminator_depth, c.scales, c.discriminator_norm)
+    return network.apply(small_weights)

@@ -1,0 +1,59 @@
+"""Distances between the features of two pictures."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, cross_entropy, l1_loss
+
+from ganzoo import Features
+
+
+def features_apart(made: list[list[Tensor]], wanted: list[list[Tensor]]) -> Tensor:
+    """Mean L1 distance over the layers of each scale (Wang et al., 2018, eq. 4)."""
+    pairs = [pair for scale in zip(made, wanted, strict=True) for pair in zip(*scale, strict=True)]
+    return torch.stack([l1_loss(a, b) for a, b in pairs]).mean()
+
+
+def patches_apart(
+    heads: nn.Module, made: list[Tensor], source: list[Tensor], places: int, temperature: float
+) -> Tensor:
+    """Cross-entropy of finding a patch's own source among the patches of that picture (Park et al., 2020, eq. 3).
+
+    `made` and `source` are features of several scales, (N, C, H, W).
+    """
+    chosen = [torch.rand(1, x[0, 0].numel(), device=x.device).argsort(1)[0, :places] for x in made]
+    query, key = (
+        heads([x.flatten(2).transpose(1, 2)[:, at] for x, at in zip(side, chosen, strict=True)])
+        for side in (made, source)
+    )
+    losses = []
+    for q, k in zip(query, key, strict=True):
+        alike = (q.float() @ k.float().transpose(1, 2) / temperature).flatten(0, 1)
+        own = torch.arange(q.shape[1], device=q.device).repeat(len(q))
+        losses.append(cross_entropy(alike, own))
+    return torch.stack(losses).mean()
+
+
+def perceptual_distances(network: Features, made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """How far a frozen network's features of two pictures are apart, at each place and as statistics.
+
+    The first is 1 less the cosine at each place (after Johnson et al., 2016), the second the squared difference of the
+    features' mean and deviation over the picture, relative to the target's (after Huang and Belongie, 2017, eq. 13): it
+    doesn't mind where things are. Both are means over the layers. Images (N, C, H, W) in [-1, 1].
+    """
+    if network.device != made.device:
+        network.to(made.device)
+    with torch.no_grad():
+        target = network.maps(network.prepare((wanted + 1) / 2))
+    found = network.maps(network.prepare((made + 1) / 2))
+    places = [1 - cosine_similarity(a, b).mean() for a, b in zip(found, target, strict=True)]
+    statistics = [_unlike(_statistics(a), _statistics(b)) for a, b in zip(found, target, strict=True)]
+    return torch.stack(places).mean(), torch.stack(statistics).mean()
+
+
+def _statistics(maps: Tensor) -> Tensor:
+    flat = maps.flatten(2)
+    return torch.cat([flat.mean(2), (flat.var(2, unbiased=False) + 1e-6).sqrt()], 1)
+
+
+def _unlike(made: Tensor, wanted: Tensor) -> Tensor:
+    return ((made - wanted).square().sum(1) / (wanted.square().sum(1) + 1e-6)).mean()

@@ -1,0 +1,76 @@
+"""A model of two networks: which directions there are, and the way from a folder of frames to its steadiness."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganzoo
+from ganzoo.errors import ModelError
+from ganzoo.folder import ModelConfig
+from ganzoo.model import Model
+from tests.support import ganzoo_command, tiny
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return ganzoo.train(tiny("cyclegan-noto-twemoji"), out=tmp_path_factory.mktemp("both") / "run", device="cpu")
+
+
+def picture(side=64):
+    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def test_each_direction_is_a_network_of_its_own(run):
+    model = ganzoo.load(f"file:{run.folder}", device="cpu")
+    assert model.domains == ("noto", "twemoji")
+    assert model.directions == ("noto-to-twemoji", "twemoji-to-noto")
+    there, back = (model.transform(picture(), direction=direction) for direction in model.directions)
+    assert not torch.equal(there, back)
+    assert torch.equal(model.transform(picture()), there)
+    with pytest.raises(ModelError, match=r"no direction 'noto-to-fluent'; its directions are noto-to-twemoji, twemoji"):
+        model.transform(picture(), direction="noto-to-fluent")
+
+
+def test_the_card_and_the_sheet_show_both_directions(run):
+    folder = run.newest_export()
+    assert 'transform(photo, direction="noto-to-twemoji")  # or "twemoji-to-noto"' in (folder / "README.md").read_text()
+    with Image.open(folder / "samples.png") as sheet:
+        assert sheet.height >= 6 * 64  # given, made and real, there and back
+    assert json.loads((folder / "config.json").read_text())["networks"] == ["a_to_b", "b_to_a"]
+
+
+def test_a_local_translator_gives_the_same_in_tiles_and_a_global_one_takes_the_whole(run):
+    config = ModelConfig.read(json.loads((run.newest_export() / "config.json").read_text()))
+    photo = picture(160)
+    for norm, local in (("none", True), ("instance", False)):
+        torch.manual_seed(0)
+        network = ganzoo.build("cyclegan", size=64, width=4, generator="resnet", blocks=1, norm=norm)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, 0, 0.1)
+        seen = []
+        network.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0].shape[-1]))
+        model = Model(config, {"a_to_b": network, "b_to_a": network}, (-1.0, 1.0))
+        whole, tiled = model.transform(photo), model.transform(photo, tile=64)
+        torch.testing.assert_close(whole, tiled, atol=1e-5, rtol=0)
+        assert (min(seen) < 160) is local
+
+
+def test_a_clip_is_transformed_frame_by_frame_and_its_steadiness_measured(run, tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    scene = Image.fromarray((np.indices((64, 96)).sum(0)[:, :, None] * [1, 1, 1]).astype(np.uint8))
+    for i in range(4):
+        scene.crop((8 * i, 0, 8 * i + 64, 64)).save(frames / f"{i:03d}.png")
+    way = ("--direction", "twemoji-to-noto", "--device", "cpu")
+    done = ganzoo_command("transform", f"file:{run.folder}", frames, "--out", tmp_path / "made", *way)
+    assert done.returncode == 0, done.stderr
+    compare = ("--images", tmp_path / "made", "--sources", frames, "--metrics", "steadiness", "--json")
+    measured = ganzoo_command("evaluate", *compare)
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads(measured.stdout)["steadiness"]["value"] > 0
+    wrong = ganzoo_command("transform", f"file:{run.folder}", frames, "--out", tmp_path / "x", "--direction", "back")
+    assert wrong.returncode == 2
+    assert "its directions are" in wrong.stderr

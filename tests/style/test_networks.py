@@ -1,0 +1,103 @@
+"""The networks of translation: what they keep, how far they see, where their noise is."""
+
+import pytest
+import torch
+from torch import nn
+
+import ganzoo
+from ganzoo.recipes import Part
+from ganzoo.resolve import architecture_of
+
+
+def built(name, network, **settings):
+    torch.manual_seed(0)
+    return ganzoo.build(name, network=network, size=32, width=8, discriminator_width=8, **settings)
+
+
+@pytest.mark.parametrize("generator", ["unet", "resnet"])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (48, 80)])
+def test_a_picture_of_any_fitting_size_keeps_its_size(generator, height, width):
+    network = built("pix2pix", "generator", generator=generator).eval()
+    assert height % network.multiple == 0
+    made = network(torch.rand(2, 3, height, width) * 2 - 1)
+    assert made.shape == (2, 3, height, width)
+    assert made.abs().max() <= 1
+
+
+def test_the_noise_is_dropout_while_training_and_gone_in_evaluation_mode():
+    network = built("pix2pix", "generator", dropout=0.5, norm="none")
+    with torch.no_grad():
+        for up in network.ups:
+            nn.init.normal_(up.weight, 0, 0.2)
+        pictures = torch.rand(1, 3, 32, 32)
+        assert not torch.equal(network(pictures), network(pictures))
+        network.eval()
+        assert torch.equal(network(pictures), network(pictures))
+
+
+def test_a_residual_unet_starts_from_the_picture_itself():
+    network = built("pix2pix", "generator", residual=True).eval()
+    pictures = torch.rand(2, 3, 32, 32) * 1.6 - 0.8
+    assert (network(pictures) - pictures).abs().mean() < 0.1
+    anew = built("pix2pix", "generator", residual=False).eval()
+    assert (anew(pictures) - pictures).abs().mean() > 0.3
+
+
+def test_a_local_resnet_sees_as_far_as_it_says_and_no_further():
+    network = built("pix2pix", "generator", generator="resnet", blocks=1, norm="none").eval()
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(part.weight, 0, 0.2)
+    size, middle = 160, 80
+    pictures = torch.rand(1, 3, size, size) * 2 - 1
+    other = pictures.clone()
+    other[:, :, middle, middle] *= -1
+    with torch.no_grad():
+        changed = (network(pictures) != network(other)).any(1)[0].nonzero()
+    reach = (changed - middle).abs().max().item()
+    assert network.context / 2 < reach <= network.context
+
+
+def test_statistics_of_the_whole_picture_are_said():
+    assert built("pix2pix", "generator", generator="resnet", norm="instance").context is None
+    assert built("pix2pix", "generator", generator="unet").context is None
+
+
+def test_each_logit_judges_its_own_patch_beside_its_source():
+    network = built("pix2pix", "discriminator", discriminator_depth=2, discriminator_norm="none")
+    images, source = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    logits = network(images, source)
+    assert logits.shape == (1, 1, 8, 8)
+    moved = source.clone()
+    moved[:, :, :4, :4] += 1
+    changed = (network(images, moved) != logits)[0, 0].nonzero()
+    assert len(changed) > 0
+    assert changed.max() < 4
+
+
+def test_several_scales_give_a_list_and_the_features_of_their_layers():
+    network = built("pix2pix", "discriminator", discriminator_depth=2, scales=2)
+    images = torch.rand(2, 3, 32, 32)
+    seen = network.outputs(images, images)
+    assert [logits.shape[-1] for logits in seen.logits] == [8, 4]
+    assert [[x.shape[-1] for x in scale] for scale in seen.features] == [[16, 8], [8, 4]]
+    for one, other in zip(network(images, images), seen.logits, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_both_directions_are_published_and_discriminators_are_not():
+    architecture = architecture_of(Part.model_validate({"name": "cyclegan", "size": 32, "width": 8}))
+    assert architecture.published == ("a_to_b", "b_to_a")
+    assert {"discriminator_a", "discriminator_b"} <= set(architecture.networks)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"size": 36, "depth": 4}, "size: 36 is no multiple of 16, which the unet needs"),
+        ({"size": 32, "discriminator_depth": 4, "scales": 2}, "4 halvings at 2 scales are too many for images of 32"),
+    ],
+)
+def test_sizes_that_the_networks_cannot_halve_are_refused(settings, said):
+    with pytest.raises(ganzoo.GanzooError, match=said):
+        ganzoo.build("pix2pix", **settings)

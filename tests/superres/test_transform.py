@@ -1,0 +1,187 @@
+"""Model.transform and `ganzoo transform`: pictures of any size and kind, without seams."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganzoo
+from ganzoo import photos
+from ganzoo.errors import GanzooError, ModelError
+from ganzoo.tiling import tiles
+from tests.support import ganzoo_command
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ganzoo.load("srresnet-photos-x4", device="cpu")
+
+
+def noise(*shape):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def picture(mode, width=40, height=24):
+    levels = (noise(height, width, 4) * 255).byte().numpy()
+    if mode == "I;16":
+        return Image.fromarray((levels[:, :, 0].astype(np.uint16) << 8) + levels[:, :, 1])
+    return (
+        Image.fromarray(levels, "RGBA").convert("L").convert(mode)
+        if mode == "LA"
+        else Image.fromarray(levels).convert(mode)
+    )
+
+
+def test_tiled_equals_whole(model):
+    images = noise(1, 3, 150, 90)
+    apart = (model.transform(images, tile=48) - model.transform(images)).abs().max()
+    assert apart < 1 / 255 / 100
+    assert model.network.context < 48  # so that there really were several tiles, each with less than the whole
+
+
+def test_too_little_context_would_show(model, monkeypatch):
+    images = noise(1, 3, 96, 96)
+    whole = model.transform(images)
+    monkeypatch.setattr(model.network, "context", 1)
+    assert (model.transform(images, tile=32) - whole).abs().max() > 1 / 255
+
+
+def test_the_context_is_as_far_as_a_pixel_is_felt(model):
+    images = noise(1, 3, 101, 101)
+    other = images.clone()
+    other[0, :, 50, 50] = 1 - other[0, :, 50, 50]
+    felt = (model.network(images) - model.network(other)).abs().amax((0, 1)).nonzero() // 4 - 50
+    assert felt.abs().max() <= model.network.context
+
+
+def test_tiles_cover_a_picture_once(model):
+    covered = np.zeros((70, 130), int)
+    for tile in tiles(70, 130, model.network, 32):
+        top, bottom, left, right = tile.keep
+        covered[top:bottom, left:right] += 1
+    assert (covered == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("mode", "result"),
+    [
+        ("L", "L"),
+        ("RGB", "RGB"),
+        ("RGBA", "RGBA"),
+        ("LA", "LA"),
+        ("P", "RGB"),
+        ("1", "L"),
+        ("CMYK", "RGB"),
+        ("I;16", "I;16"),
+    ],
+)
+def test_every_kind_of_picture(model, mode, result):
+    whole = model.transform(picture(mode))
+    assert (whole.mode, whole.size) == (result, (160, 96))
+    parts = model.transform(picture(mode), tile=16)
+    step = 257 if result == "I;16" else 1
+    assert np.abs(np.asarray(whole, dtype=np.int64) - np.asarray(parts, dtype=np.int64)).max() <= step
+
+
+def test_sixteen_bits_are_not_rounded_to_eight(model):
+    levels = np.asarray(model.transform(picture("I;16")))
+    assert len(np.unique(levels)) > 1000
+
+
+def test_alpha_is_kept(model):
+    image = Image.new("RGBA", (16, 16), (200, 10, 10, 0))
+    image.paste((10, 200, 10, 255), (0, 0, 8, 16))
+    alpha = np.asarray(model.transform(image, tile=8).getchannel("A"))
+    assert (alpha[:, :24] == 255).all()
+    assert (alpha[:, 40:] == 0).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (50, 1), (1, 50), (2, 3)])
+def test_the_smallest_pictures(model, size):
+    assert model.transform(Image.new("RGB", size, (90, 120, 200))).size == (4 * size[0], 4 * size[1])
+
+
+def test_the_camera_was_turned(model, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned a quarter
+    picture("RGB").save(tmp_path / "turned.jpg", exif=exif)
+    assert model.transform(Image.open(tmp_path / "turned.jpg")).size == (96, 160)
+
+
+def test_ensemble_is_the_mean_over_flips_and_turns(model):
+    images = noise(1, 3, 20, 12)
+    by_hand = []
+    for turned in (images, images.transpose(2, 3)):
+        for axes in ([], [2], [3], [2, 3]):
+            made = model.network(turned.flip(axes) * 2 - 1).flip(axes)
+            by_hand.append(made if turned is images else made.transpose(2, 3))
+    expected = ((torch.stack(by_hand).clamp(-1, 1) + 1) / 2).mean(0)
+    torch.testing.assert_close(model.transform(images, ensemble=True), expected, atol=1e-5, rtol=0)
+
+
+def test_tensors_and_what_is_refused(model):
+    images = noise(2, 3, 10, 10)
+    assert model.transform(images).shape == (2, 3, 40, 40)
+    bytes_ = (images * 255).byte()
+    assert torch.equal(model.transform(bytes_), model.transform(bytes_.float() / 255))
+    for wrong, said in (
+        (images[0], "takes .N, 3, H, W."),
+        (images[:, :1], "takes .N, 3, H, W."),
+        (np.zeros((4, 4, 3)), "not ndarray"),
+        (bytes_.long(), "must be float"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            model.transform(wrong)
+    with pytest.raises(ModelError, match="use transform"):
+        model.sample(1)
+    with pytest.raises(ModelError, match="use sample"):
+        ganzoo.load("cgan-mnist", device="cpu").transform(images)
+
+
+def test_bombs_and_damage_are_refused_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    with pytest.raises(GanzooError, match=r"can't be read \("):
+        photos.read(tmp_path / "broken.png")
+    Image.new("L", (300, 300)).save(tmp_path / "large.png")
+    monkeypatch.setattr(photos, "MOST", 300 * 300 - 1)
+    with pytest.raises(GanzooError, match="300x300 pixels, more than"):
+        photos.read(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(GanzooError, match="far too large"):
+        photos.read(tmp_path / "large.png")
+
+
+def test_the_command_goes_on_after_a_bad_file(tmp_path):
+    album = tmp_path / "album"
+    (album / "inner").mkdir(parents=True)
+    picture("RGB").save(album / "a.png")
+    picture("L").save(album / "inner" / "b.jpg")
+    (album / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    done = ganzoo_command("transform", "srresnet-photos-x4", album, "--out", out, "--device", "cpu")
+    assert done.returncode == 1
+    assert "broken.png" in done.stderr
+    assert "2 of 3" in done.stdout
+    assert Image.open(out / "a.png").size == (160, 96)
+    assert Image.open(out / "inner" / "b.jpg").mode == "L"
+    again = ganzoo_command("transform", "srresnet-photos-x4", album, "--out", out)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+
+
+def test_patterns_and_bad_arguments(tmp_path):
+    from ganzoo.cli.transform import _jobs
+
+    for name in ("a.png", "b.png", "c.txt"):
+        (tmp_path / name).write_bytes(b"")
+    jobs = _jobs([f"{tmp_path}/*"], tmp_path / "out", False)
+    assert [target.name for _, target in jobs] == ["a.png", "b.png"]
+    for inputs, out, said in (
+        ([f"{tmp_path}/*.jpg"], "out", "no picture matches"),
+        ([f"{tmp_path}/*"], "one.png", "there are 2 pictures"),
+        ([f"{tmp_path}/a.png"], "c.txt", "is a file; name a folder"),
+        ([f"{tmp_path}/a.png"], "a.png", "the picture itself"),
+        ([f"{tmp_path}/a.png"], ".", "the picture itself"),
+    ):
+        with pytest.raises(GanzooError, match=said):
+            _jobs(inputs, tmp_path / out, True)
