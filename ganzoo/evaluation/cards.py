@@ -30,7 +30,7 @@ def measure(name: str) -> gates.Verdict:
     report = evaluate_model(model, metrics, seeds=SEEDS)
     if enlarges:
         (folder / "samples.png").write_bytes(png(crops.sheet(model)))
-    verdict = gates.verdict_on(model, report)
+    verdict = gates.judge(gates.family(model), report)
     record(folder, report, verdict)
     return verdict
 
