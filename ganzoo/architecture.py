@@ -26,6 +26,7 @@ class Architecture:
     offers: tuple[str, ...] = ()  # what its networks can do beyond forward, for strategies that need it: "classes", ...
     image_range: tuple[float, float] = (-1.0, 1.0)  # of the images that the published networks make
     per_sample = True  # False: an example's result depends on its batch (batch norm, minibatch statistics)
+    channels_last = False  # True: convolutional, and `flatten` or `reshape` where it changes shapes: trained faster so
 
     def __init__(self, config: Any = None):
         self.config = config if config is not None else self.Config()

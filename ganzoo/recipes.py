@@ -115,7 +115,7 @@ class Training(Settings):
     sync_batch_norm: bool = Field(
         False, description="batch norm over all processes (CUDA); not where a gradient is penalised"
     )
-    channels_last: bool | None = Field(None, description="memory layout of images; left out: what measured faster")
+    channels_last: bool | None = Field(None, description="memory layout of images; left out: what is faster")
     optimizer: Optimizer = Optimizer()
     ema: dict[str, Ema] = Field({}, max_length=32, description="networks to average")
     freeze: tuple[str, ...] = Field((), max_length=1000, description="networks or parts (`network.module`) kept as is")

@@ -1,7 +1,5 @@
 """What is particular to single strategies: state, codes, classes, likelihood."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -9,6 +7,8 @@ import ganzoo
 from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.registry import registry
 from ganzoo.resolve import resolve
+from ganzoo.testing import checks_of
+from ganzoo.testing.makers import model_of
 from tests.support import tiny
 
 
@@ -151,7 +151,6 @@ def test_likelihoods_of_all_images_sum_to_one():
 def test_a_model_that_no_file_can_hold_says_so(tmp_path):
     from ganzoo.portable import export
 
-    network = ganzoo.build("pixelcnn", size=4, width=8, depth=1)
-    model = SimpleNamespace(name="pixels", task="generate", network=network)
+    subject = next(c.subject for c in checks_of("autoregressive") if c.subject.name == "pixelcnn")
     with pytest.raises(GanzooError, match="makes its images in a loop"):
-        export(model, tmp_path / "x.onnx", "onnx")
+        export(model_of(subject), tmp_path / "x.onnx", "onnx")

@@ -14,6 +14,7 @@ from ganzoo.engine import health, report, trouble
 from ganzoo.engine.best import Best
 from ganzoo.engine.export import export, sample_grid
 from ganzoo.engine.measure import measured
+from ganzoo.engine.memory import keep_freed_memory
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
@@ -57,6 +58,9 @@ class Engine:
             )
         if training.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
+        if device.type == "cpu":
+            keep_freed_memory()
+        self.channels_last = self._is_channels_last()
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
         self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
@@ -92,6 +96,14 @@ class Engine:
         self.signals = Signals()
         self.saver = Saver(self, allow_world_size_change)
 
+    def _is_channels_last(self) -> bool:
+        """As the recipe says; left to us, where the architecture allows it and it measured faster: not for the three
+        images or fewer of a micro-batch (docs/benchmarks.md)."""
+        wanted, micro_batches = self.training.channels_last, self.processes.count * self.training.accumulate
+        if wanted is None:
+            return self.parts.architecture.channels_last and self.training.batch_size // micro_batches > 3
+        return wanted
+
     def _build(self, name: str) -> nn.Module:
         order = self.parts.architecture.networks.index(name)
         torch.manual_seed(key(self.training.seed, -1, order))
@@ -99,12 +111,12 @@ class Engine:
         if self.training.sync_batch_norm and self.processes.count > 1:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         attach(self.parts.strategy, name, network)
-        if self.training.channels_last:
+        if self.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
     def _reader(self, read: Callable[[int, int], tuple[Tensor, ...]]) -> Callable[[int, int], tuple[Tensor, ...]]:
-        if not self.training.channels_last:
+        if not self.channels_last:
             return read
 
         def channels_last(start: int, stop: int) -> tuple[Tensor, ...]:

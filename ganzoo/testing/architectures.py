@@ -251,3 +251,32 @@ def _alone(network: nn.Module, given: Tensor, condition: list[Tensor]) -> tuple[
     with torch.no_grad(), SameNoise():
         whole, first = network(given, *condition), network(given[:2], *(c[:2] for c in condition))
     return (whole[:2] if isinstance(whole, Tensor) else whole), first
+
+
+@check("architecture")
+def layout(subject: Subject) -> None:
+    """What says `channels_last` runs in that layout, and gives the same."""
+    architecture, networks = built(subject)
+    if not architecture.channels_last:
+        raise NotRun("it doesn't say channels_last = True")
+    condition = conditions(architecture)
+    for maker in makers(architecture, networks):
+        given, D = maker.given(), discriminator_of(networks) if maker.generates else None
+        maker.network.eval()
+        with torch.no_grad():
+            images = maker.make(given, condition)
+            before = total(D.eval()(images, *condition)) if D is not None else images.sum()
+            try:
+                for network in networks.values():
+                    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+                again = maker.make(_channels_last(given), condition)
+                after = total(D(_channels_last(images), *condition)) if D is not None else again.sum()
+            except RuntimeError as error:
+                words = str(error).splitlines()[0][:200]
+                need(False, subject, f"says channels_last and doesn't run so ({words}); use flatten, not view")
+        same = torch.allclose(images, again, atol=1e-4) and torch.allclose(before, after, rtol=1e-3, atol=1e-3)
+        need(same, subject, "gives other values in the layout channels_last; see what depends on strides")
+
+
+def _channels_last(given: Tensor) -> Tensor:
+    return given.contiguous(memory_format=torch.channels_last) if given.dim() == 4 else given

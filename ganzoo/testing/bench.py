@@ -231,8 +231,10 @@ def _fits_the_pair(subject: Subject) -> bool:
 
 
 def walk(stepper: Stepper, steps: int, first: int = 0, images: int = 0, stay: bool = False) -> list[Step]:
-    """Take steps from step `first`; with `stay` the same batches and noise again and again."""
+    """Take steps from step `first`; with `stay` the same batches and noise, and no history, again and again."""
     done = []
+    if stay:
+        stepper.strategy.__dict__["keep"] = lambda examples: None
     for number in range(steps):
         place = 0 if stay else first + number
         stepper.strategy.__dict__["progress"] = Progress(place, 0 if stay else images, 0.0)

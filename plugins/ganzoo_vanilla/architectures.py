@@ -78,6 +78,7 @@ class DCGAN(Architecture):
         recompute: bool = Field(False, description="keep no activations, for less memory: backward computes them again")
 
     per_sample = False  # the generator's batch norm
+    channels_last = True
 
     def build(self, network: str) -> nn.Module:
         return DCGANGenerator(self.config) if network == "generator" else DCGANDiscriminator(self.config)

@@ -14,21 +14,22 @@ from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
 from ganzoo.recipes import Recipe
-from ganzoo.resolve import resolve
+from ganzoo.resolve import Parts, resolve
 from ganzoo.run import Run
 
 THIN = {"architecture.width": 4, "architecture.latent_size": 4, "training.batch_size": 2}
 
 
-def engine(recipe: Recipe) -> Engine:
+def engine(recipe: Recipe | Parts) -> Engine:
     """An engine ready to step, with everything on: averages, metrics and the log at its interval."""
-    made = Engine(resolve(recipe), Run(Path(mkdtemp())), Processes("cpu"), Observers())
+    parts = recipe if isinstance(recipe, Parts) else resolve(recipe)
+    made = Engine(parts, Run(Path(mkdtemp())), Processes("cpu"), Observers())
     made.run.begin(made.parts.recipe, made.parts.spec)
     made._log_start()
     return made
 
 
-def engine_step(recipe: Recipe) -> Callable[[], None]:
+def engine_step(recipe: Recipe | Parts) -> Callable[[], None]:
     """One step as `Engine.train` takes it, its log included."""
     made = engine(recipe)
 

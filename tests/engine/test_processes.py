@@ -27,14 +27,14 @@ def exact_recipes():
     """For each registered strategy that says so a recipe whose loss and regularisers say so too."""
     found = {}
     for name in registry().names("recipe"):
-        recipe = tiny(name)
-        parts = resolve(recipe)
-        others = (parts.loss, *parts.strategy.regularizers.values())
-        if parts.strategy.per_sample and all(part.per_sample for part in others if part is not None):
-            found.setdefault(recipe.strategy.name, recipe)
-            if parts.exact:
-                found[recipe.strategy.name] = recipe
-    return found
+        recipe = ganzoo.recipe(name)
+        parts = [("strategy", recipe.strategy.name), *(("regularizer", name) for name in recipe.regularizers)]
+        parts += [] if recipe.loss is None else [("loss", recipe.loss.name)]
+        if all(registry().get(kind, part).per_sample for kind, part in parts):
+            architecture = registry().get("architecture", recipe.architecture.name)
+            if recipe.strategy.name not in found or architecture.per_sample:
+                found[recipe.strategy.name] = name
+    return {strategy: tiny(name) for strategy, name in found.items()}
 
 
 def test_every_strategy_that_says_so_is_tried():
@@ -50,7 +50,7 @@ def without_batch_norm(engine, name, build=Engine._build):
         for key, child in list(module.named_children()):
             if isinstance(child, torch.nn.modules.batchnorm._BatchNorm):
                 setattr(module, key, torch.nn.Identity())
-    return network
+    return network.double()
 
 
 def double(recipes, accumulate, steps):

@@ -43,3 +43,11 @@ def test_standardised_features_no_longer_depend_on_their_scale():
     plain = kernel_distance(standardised(x, y), standardised(y, y)).value
     scaled = kernel_distance(standardised(x * scale, y * scale), standardised(y * scale, y * scale)).value
     assert scaled == pytest.approx(plain, rel=1e-3)
+
+
+def test_a_feature_that_the_reference_never_shows_is_not_blown_up():
+    torch.manual_seed(0)
+    like, x = torch.rand(50, 4), torch.rand(50, 4)
+    like[:, 0] = 0
+    assert standardised(x, like)[:, 0].abs().max() <= 1
+    assert standardised(like, like)[:, 1:].std(0).sub(1).abs().max() < 1e-5

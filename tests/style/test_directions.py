@@ -11,7 +11,8 @@ import ganzoo
 from ganzoo.errors import ModelError
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
-from tests.support import ganzoo_command, tiny
+from ganzoo.text import directions
+from tests.support import distribution, ganzoo_command, tiny
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,31 @@ def test_a_clip_is_transformed_frame_by_frame_and_its_steadiness_measured(run, t
     wrong = ganzoo_command("transform", f"file:{run.folder}", frames, "--out", tmp_path / "x", "--direction", "back")
     assert wrong.returncode == 2
     assert "its directions are" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("domains", "networks", "there_are"),
+    [
+        (("day", "night"), 2, ("day-to-night", "night-to-day")),
+        (("day", "night"), 1, ("day-to-night",)),
+        ((), 1, ()),
+        (("a", "b", "c"), 1, ()),
+    ],
+)
+def test_domains_and_networks_say_the_directions(domains, networks, there_are):
+    assert directions(domains, networks) == there_are
+
+
+def test_info_shows_the_directions_of_a_model(run, tmp_path):
+    plugin = """
+        from pathlib import Path
+        from ganzoo import hookimpl
+
+        @hookimpl
+        def ganzoo_models():
+            return {"both-ways": Path(%r)}
+    """
+    distribution(tmp_path, "ganzoo-both", "ganzoo_both", ganzoo_both=plugin % str(run.newest_export()))
+    done = ganzoo_command("info", "model:both-ways", paths=[tmp_path])
+    assert done.returncode == 0, done.stderr
+    assert "directions: noto-to-twemoji, twemoji-to-noto" in done.stdout

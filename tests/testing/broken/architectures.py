@@ -114,6 +114,20 @@ class MixesTheBatch(Plain):
             return super().forward(latents - latents.mean(0) if self.training else latents, label)
 
 
+@caught_by("layout")
+class ViewsWhatIsStrided(Plain):
+    channels_last = True
+
+    class judge(Plain.judge):
+        def __init__(self, config):
+            super().__init__(config)
+            self.convs = nn.Sequential(nn.Conv2d(config.channels, 4, 3, 1, 1), nn.Conv2d(4, config.channels * 4, 1))
+
+        def forward(self, images, label):
+            mixed = self.convs(images)
+            return super().forward(mixed.view(len(images), 4, -1).mean(1), label)
+
+
 @caught_by("state", "model_folder")
 class StateOutside(Plain):
     class maker(Plain.maker):

@@ -1,0 +1,66 @@
+"""Sampling by a loaded model, against the bare network on the same latents, and against onnxruntime."""
+
+from typing import Any
+
+import torch
+
+import ganzoo
+from tests.benchmarks.pairs import Ratio, compare
+
+COUNT = 1_000
+
+
+def measure() -> dict[str, Any]:
+    """Ratios of CPU time of one thread, for 1,000 digits of `cgan-mnist` in batches of 100."""
+    torch.set_num_threads(1)
+    model = ganzoo.load("cgan-mnist", device="cpu")
+    latents, labels = model.latents(0, 0, COUNT), torch.arange(COUNT) % 10
+    found: dict[str, Any] = {"count": COUNT}
+
+    def ours() -> None:
+        model.sample(COUNT, latents=latents, label=labels)
+
+    def seeded() -> None:
+        model.sample(COUNT, seed=0)
+
+    @torch.inference_mode()
+    def bare() -> None:
+        made = [model.network(z, c) for z, c in zip(latents.split(100), labels.split(100), strict=True)]
+        torch.cat([images.add(1).div_(2).clamp_(0, 1) for images in made])
+
+    for name, work in {"sample, latents given": ours, "sample, from a seed": seeded}.items():
+        found[name] = _row(compare(work, bare, steps=1, pairs=15))
+    try:
+        found["onnxruntime, exported file"] = _onnx(model, latents, labels, bare)
+    except Exception as error:
+        found["onnx"] = f"not run: {type(error).__name__}: {str(error).splitlines()[0]}"
+    return found
+
+
+def _onnx(model: Any, latents: torch.Tensor, labels: torch.Tensor, bare: Any) -> dict[str, float]:
+    import onnxruntime
+
+    from ganzoo import portable
+
+    content = portable.program_of(portable.portable(model), onnx=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    batches = [(z.numpy(), c.numpy()) for z, c in zip(latents.split(100), labels.split(100), strict=True)]
+
+    def exported() -> None:
+        for batch in batches:
+            session.run(None, dict(zip(names, batch, strict=True)))
+
+    return _row(compare(exported, bare, steps=1, pairs=15))
+
+
+def _row(found: Ratio) -> dict[str, float]:
+    return {
+        "ratio": found.median,
+        "low": found.low,
+        "high": found.high,
+        "seconds": found.first,
+        "bare": found.second,
+    }

@@ -1,0 +1,80 @@
+"""One side of a comparison in a process of its own: `python -m tests.benchmarks.worker WORK SIDE`.
+
+It takes as many steps as a line of its input says, and answers with what they cost. A loop that can't be stepped from
+outside (a peer's) calls the gate whenever it draws a batch, and waits there for its next turn.
+"""
+
+import contextlib
+import json
+import os
+import re
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+import torch
+
+from tests.benchmarks.works import WORKS
+
+SIDE = 1024  # of the matrices whose product's rate is the limit
+
+
+class Gate:
+    """Called once for each step (or batch). Returns at once within a turn, else reports and waits."""
+
+    def __init__(self, answers: TextIO):
+        self.answers, self.left, self.began = answers, 0, (0.0, 0.0)
+        self.resident = _kib("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left > 0:
+            return
+        cpu, wall = time.process_time() - self.began[0], time.perf_counter() - self.began[1]
+        peak = (_kib("VmHWM") - self.resident) * 1024
+        print(json.dumps({"cpu": cpu, "wall": wall, "peak": peak}), file=self.answers, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise SystemExit
+        self.left = int(line)
+        self.began = time.process_time(), time.perf_counter()
+
+
+def _kib(name: str) -> int:
+    return int(re.search(name + r":\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+
+def main(name: str, side: str) -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a loop prints is not an answer
+    work = WORKS[name]
+    torch.manual_seed(0)
+    if side == "ganzoo":
+        from tests.benchmarks.engine import engine_step
+        from tests.benchmarks.given import parts
+
+        step = engine_step(parts(work))
+    elif side == "gemm":
+        a, b = torch.randn(2, SIDE, SIDE)
+        step = partial(torch.mm, a, b)
+    elif side in ("fast", "plain"):
+        from tests.benchmarks import loops
+
+        step = {"fast": loops.FAST, "plain": loops.PLAIN}[side][work.step](work)
+    else:
+        from tests.benchmarks import peers
+
+        with contextlib.redirect_stdout(sys.stderr):
+            peers.run(side, work, lambda: Gate(answers))
+        return
+    gate = Gate(answers)
+    while True:
+        gate()
+        step()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
