@@ -7,6 +7,7 @@ import pytest
 
 import ganzoo
 from ganzoo.errors import PluginError
+from ganzoo.known import known_packages
 from ganzoo.registry import registry
 from tests.support import distribution, ganzoo_command, python
 
@@ -206,3 +207,11 @@ def test_an_architecture_that_builds_no_network_is_named_with_its_package(tmp_pa
     finally:
         registry.cache_clear()
         sys.modules.pop("ganzoo_parts", None)
+
+
+@pytest.mark.parametrize("package", ["torch-ganzoo", "ganzoo-collections"])
+def test_what_errors_tell_people_to_install_is_what_the_packages_provide(package):
+    known = known_packages()[package]
+    for kind in known.keys() - {"summary"}:
+        mine = [n for n in registry().names(kind) if registry().entry(kind, n).plugin.distribution == package]
+        assert sorted(known[kind]) == mine
