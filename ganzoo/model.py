@@ -1,10 +1,11 @@
 """A trained network with its recipe, ready to use."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from ganzoo import folder as model_folder
 from ganzoo import photos, tiling
 from ganzoo.architecture import Architecture
-from ganzoo.captions import encode
+from ganzoo.conditions import conditions_of, options_of
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
 from ganzoo.errors import ModelError, RecipeError
@@ -161,8 +162,8 @@ class Model:
             raise ModelError(f"model {self.name!r} transforms images; use transform(images)")
         count = _whole("count", count, 1, MOST)
         batch_size = _whole("batch_size", batch_size, 1, MOST)
-        options = self._options(conditions)
-        given = self._conditions(count, {n: value for n, value in conditions.items() if n not in options})
+        options = options_of(self, conditions)
+        given = conditions_of(self, count, {n: value for n, value in conditions.items() if n not in options})
         if latents is not None:
             self._check_latents(count, latents)
         target = device_of(device)
@@ -190,6 +191,16 @@ class Model:
     @overload
     def transform(
         self,
+        images: np.ndarray,
+        *,
+        direction: str | None = None,
+        ensemble: bool = False,
+        tile: int | None = None,
+        **conditions: Any,
+    ) -> np.ndarray: ...
+    @overload
+    def transform(
+        self,
         images: Tensor,
         *,
         direction: str | None = None,
@@ -211,10 +222,10 @@ class Model:
         """What the model makes of a picture of any size; large ones go through it in tiles without seams.
 
         A PIL picture gives a PIL picture: grey stays grey, 16 bits stay 16, alpha is kept and EXIF orientation
-        honoured. A tensor, (N, channels, H, W) float in [0, 1] or uint8, gives float32 in [0, 1] on its device. `tile`
-        is the side of a tile in input pixels, chosen by size when left out. `ensemble` takes the mean over the eight
-        flips and turns (Timofte et al., 2016), at eight times the work. `direction` is one of `directions`. Raises
-        ModelError.
+        honoured. A numpy array, as `numpy.asarray(picture)` gives it, gives an array. A tensor, (N, channels, H, W)
+        float in [0, 1] or uint8, gives float32 in [0, 1] on its device. `tile` is the side of a tile in input pixels,
+        chosen by size when left out. `ensemble` takes the mean over the eight flips and turns (Timofte et al., 2016),
+        at eight times the work. `direction` is one of `directions`. Raises ModelError.
         """
         if self.task != "transform":
             raise ModelError(f"model {self.name!r} makes images of nothing; use sample(count)")
@@ -222,7 +233,7 @@ class Model:
         if tile is not None:
             _whole("tile", tile, 8, 2**16)
         many = len(images) if isinstance(images, Tensor) and images.dim() == 4 else 1
-        given = self._conditions(many, conditions)
+        given = conditions_of(self, many, conditions)
         low, high = self.image_range
         like = next(network.parameters())
 
@@ -232,8 +243,10 @@ class Model:
             return self._unit(made).to(part.device)
 
         chosen = tiling.ensemble(call) if ensemble else call
-        if isinstance(images, Image.Image):
-            return photos.transformed(images, network, chosen, self.channels or 3, tile)
+        if isinstance(images, Image.Image | np.ndarray):
+            photo = images if isinstance(images, Image.Image) else photos.of_array(images)
+            made = photos.transformed(photo, network, chosen, self.channels or 3, tile)
+            return made if photo is images else np.asarray(made)
         return tiling.transformed(network, chosen, self._pictures(images), tile)
 
     def _pictures(self, images: Any) -> Tensor:
@@ -241,7 +254,7 @@ class Model:
         if not isinstance(images, Tensor):
             kind = type(images).__name__
             raise ModelError(
-                f"transform takes a PIL picture or a tensor of images, not {kind}; Image.open(path) gives one"
+                f"transform takes a PIL picture, an array or a tensor of images, not {kind}; Image.open(path) gives one"
             )
         if images.dim() != 4 or images.shape[1] != channels or not images.numel():
             shape = tuple(images.shape)
@@ -284,53 +297,6 @@ class Model:
     def options(self) -> dict[str, tuple[float, float]]:
         """Numbers that `sample` takes by name, with their least and greatest value."""
         return dict(getattr(self.network, "options", {}))
-
-    def _options(self, given: dict[str, Any]) -> dict[str, float]:
-        chosen = {}
-        for name, (low, high) in self.options.items():
-            if name in given:
-                value = given[name]
-                if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                    raise ModelError(f"{name} must be a number from {low} to {high}, not {value!r}")
-                chosen[name] = float(value)
-        return chosen
-
-    def _conditions(self, count: int, given: dict[str, Any]) -> list[Tensor]:
-        for name in given:
-            if name not in self.conditions:
-                known = ", ".join([*self.conditions, *self.options])
-                takes = f"it takes {known}" if known else "it is unconditional"
-                raise ModelError(f"model {self.name!r} has no condition {name!r}; {takes}")
-        made = {"label": self._labels, "caption": self._captions}
-        unknown = [name for name in self.conditions if name not in made]
-        if unknown:
-            raise ModelError(f"model {self.name!r} is conditioned on {', '.join(unknown)}, which sample() can't make")
-        return [made[name](count, given.get(name)) for name in self.conditions]
-
-    def _captions(self, count: int, given: Any) -> Tensor:
-        texts = [given or ""] * count if given is None or isinstance(given, str) else list(given)
-        if len(texts) != count or not all(isinstance(text, str) for text in texts):
-            raise ModelError(f"caption must be a text, or {count} of them, one an image")
-        return encode(texts, self.spec.caption_length or 1)
-
-    def _labels(self, count: int, given: Any) -> Tensor:
-        if given is None:
-            return torch.arange(count) % len(self.labels)
-        if hasattr(given, "tolist"):  # a tensor, or numpy's
-            given = given.tolist()
-        if isinstance(given, str | int | bool) or not isinstance(given, Sequence):
-            return torch.full((count,), self._label(given))
-        if len(given) != count:
-            raise ModelError(f"{len(given)} labels were given for {count} images; give one, or one an image")
-        return torch.tensor([self._label(label) for label in given])
-
-    def _label(self, label: Any) -> int:
-        if isinstance(label, str) and label in self.labels:
-            return self.labels.index(label)
-        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(self.labels):
-            return label
-        shown = ", ".join(self.labels[:12]) + (", ..." if len(self.labels) > 12 else "")
-        raise ModelError(f"model {self.name!r} has no label {label!r}; its {len(self.labels)} labels are {shown}")
 
 
 def _architecture(files: ModelFiles, config: ModelConfig) -> Architecture:

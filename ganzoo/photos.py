@@ -45,6 +45,20 @@ def read(path: Path) -> Image.Image:
         raise GanzooError(f"picture {str(path)!r} can't be read ({said}); is it damaged?") from None
 
 
+def of_array(array: np.ndarray) -> Image.Image:
+    """The picture in an array (H, W) or (H, W, C), as `numpy.asarray(picture)` gives it. Raises GanzooError."""
+    flat = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if flat.size:
+        try:
+            return Image.fromarray(flat)
+        except (TypeError, ValueError):
+            pass
+    raise GanzooError(
+        f"an array of shape {array.shape} and type {array.dtype} is no picture; give uint8 (H, W), (H, W, 3) or "
+        "(H, W, 4), or a tensor of floats in [0, 1]"
+    )
+
+
 def write(image: Image.Image, path: Path) -> None:
     """Write a picture whole or not at all, in the format of its name's end. Raises GanzooError."""
     part = path.with_name(f".{path.stem}.part{path.suffix}")

@@ -127,7 +127,7 @@ def test_tensors_and_what_is_refused(model):
     for wrong, said in (
         (images[0], "takes .N, 3, H, W."),
         (images[:, :1], "takes .N, 3, H, W."),
-        (np.zeros((4, 4, 3)), "not ndarray"),
+        ([images], "not list"),
         (bytes_.long(), "must be float"),
     ):
         with pytest.raises(ModelError, match=said):
@@ -185,3 +185,12 @@ def test_patterns_and_bad_arguments(tmp_path):
     ):
         with pytest.raises(GanzooError, match=said):
             _jobs(inputs, tmp_path / out, True)
+
+
+def test_an_array_gives_an_array(model):
+    photo = picture("RGB")
+    made = model.transform(np.asarray(photo))
+    assert np.array_equal(made, np.asarray(model.transform(photo)))
+    assert model.transform(np.asarray(photo.convert("L"))).shape == (24 * 4, 40 * 4)
+    with pytest.raises(GanzooError, match=r"array of shape \(4, 4, 7\) and type uint8 is no picture"):
+        model.transform(np.zeros((4, 4, 7), np.uint8))

@@ -1,0 +1,67 @@
+"""What a person says of the images they want (a label, a caption, a truncation), as tensors."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ganzoo.captions import encode
+from ganzoo.errors import ModelError
+
+if TYPE_CHECKING:
+    from ganzoo.model import Model
+
+
+def options_of(model: "Model", given: Mapping[str, Any]) -> dict[str, float]:
+    """The options of `sample` among its arguments. Raises ModelError."""
+    chosen = {}
+    for name, (low, high) in model.options.items():
+        if name in given:
+            value = given[name]
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ModelError(f"{name} must be a number from {low} to {high}, not {value!r}")
+            chosen[name] = float(value)
+    return chosen
+
+
+def conditions_of(model: "Model", count: int, given: Mapping[str, Any]) -> list[Tensor]:
+    """A tensor for each condition of a model, from what a person gave. Raises ModelError."""
+    for name in given:
+        if name not in model.conditions:
+            known = ", ".join([*model.conditions, *model.options])
+            takes = f"it takes {known}" if known else "it is unconditional"
+            raise ModelError(f"model {model.name!r} has no condition {name!r}; {takes}")
+    made = {"label": _labels, "caption": _captions}
+    unknown = [name for name in model.conditions if name not in made]
+    if unknown:
+        raise ModelError(f"model {model.name!r} is conditioned on {', '.join(unknown)}, which sample() can't make")
+    return [made[name](model, count, given.get(name)) for name in model.conditions]
+
+
+def _captions(model: "Model", count: int, given: Any) -> Tensor:
+    texts = [given or ""] * count if given is None or isinstance(given, str) else list(given)
+    if len(texts) != count or not all(isinstance(text, str) for text in texts):
+        raise ModelError(f"caption must be a text, or {count} of them, one an image")
+    return encode(texts, model.spec.caption_length or 1)
+
+
+def _labels(model: "Model", count: int, given: Any) -> Tensor:
+    if given is None:
+        return torch.arange(count) % len(model.labels)
+    if hasattr(given, "tolist"):  # a tensor, or numpy's
+        given = given.tolist()
+    if isinstance(given, str | int | bool) or not isinstance(given, Sequence):
+        return torch.full((count,), _label(model, given))
+    if len(given) != count:
+        raise ModelError(f"{len(given)} labels were given for {count} images; give one, or one an image")
+    return torch.tensor([_label(model, label) for label in given])
+
+
+def _label(model: "Model", label: Any) -> int:
+    if isinstance(label, str) and label in model.labels:
+        return model.labels.index(label)
+    if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(model.labels):
+        return label
+    shown = ", ".join(model.labels[:12]) + (", ..." if len(model.labels) > 12 else "")
+    raise ModelError(f"model {model.name!r} has no label {label!r}; its {len(model.labels)} labels are {shown}")
