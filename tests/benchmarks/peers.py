@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ganzoo.torchvision_operators import with_torchvision
-from tests.benchmarks.loops import loader
+from tests.benchmarks.plain import loader
 from tests.benchmarks.works import Work
 
 FOLDER = Path(__file__).parents[2] / ".peers"

@@ -61,9 +61,9 @@ def main(name: str, side: str) -> None:
         a, b = torch.randn(2, SIDE, SIDE)
         step = partial(torch.mm, a, b)
     elif side in ("fast", "plain"):
-        from tests.benchmarks import loops
+        from tests.benchmarks import loops, plain
 
-        step = {"fast": loops.FAST, "plain": loops.PLAIN}[side][work.step](work)
+        step = {"fast": loops.FAST, "plain": plain.PLAIN}[side][work.step](work)
     else:
         from tests.benchmarks import peers
 
