@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint prove bench cards clean
+.PHONY: demo test lint prove bench comparison cards clean
 
 demo: .venv/installed
 	$(BIN)/ganzoo demo --out runs/demo
@@ -19,9 +19,16 @@ lint: .venv/lint
 prove: .venv/test
 	$(BIN)/python -m pytest -m prove
 
+# everything anew; `python -m tests.benchmarks` alone measures what has no result yet
 bench: .venv/test
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.peers
+	$(BIN)/python -m tests.benchmarks --all
 	$(BIN)/python -m tests.benchmarks.scaling
+	$(BIN)/python -m tests.benchmarks.superres
+
+# every adversarial loss and regulariser under one budget; goes on where it stopped
+comparison: .venv/test
+	$(BIN)/python -m tests.benchmarks.comparison
 
 # measures every shipped model and writes its numbers into its card
 cards: .venv/installed
