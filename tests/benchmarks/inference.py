@@ -1,5 +1,6 @@
 """Sampling by a loaded model, against the bare network on the same latents, and against onnxruntime."""
 
+import time
 from typing import Any
 
 import torch
@@ -34,7 +35,17 @@ def measure() -> dict[str, Any]:
         found["onnxruntime, exported file"] = _onnx(model, latents, labels, bare)
     except Exception as error:
         found["onnx"] = f"not run: {type(error).__name__}: {str(error).splitlines()[0]}"
-    return found
+    return found | {"digits": _digits(model)}
+
+
+def _digits(model: Any) -> dict[str, float]:
+    """Wall seconds of 10,000 digits with two threads."""
+    torch.set_num_threads(2)
+    began = time.perf_counter()
+    model.sample(10_000, seed=0)
+    spent = time.perf_counter() - began
+    torch.set_num_threads(1)
+    return {"count": 10_000, "threads": 2, "seconds": spent}
 
 
 def _onnx(model: Any, latents: torch.Tensor, labels: torch.Tensor, bare: Any) -> dict[str, float]:

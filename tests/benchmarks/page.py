@@ -234,6 +234,8 @@ def _inference() -> str:
     for name, row in rows.items():
         shown = Ratio(row["ratio"], row["low"], row["high"], row["seconds"], row["bare"])
         text += f"| {name} | {shown} | {found['count'] / row['seconds']:,.0f} |\n"
+    if digits := found.get("digits"):
+        text += f"\n{digits['count']:,} digits on {digits['threads']} threads: {digits['seconds']:.1f} s.\n"
     return text + (f"\nonnxruntime: {found['onnx']}.\n" if "onnx" in found else "")
 
 
