@@ -1,5 +1,8 @@
 """Model.transform and `ganzoo transform`: pictures of any size and kind, without seams."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ import ganzoo
 from ganzoo import photos
 from ganzoo.errors import GanzooError, ModelError
 from ganzoo.tiling import tiles
-from tests.support import ganzoo_command
+from tests.support import environment, ganzoo_command
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +197,25 @@ def test_an_array_gives_an_array(model):
     assert model.transform(np.asarray(photo.convert("L"))).shape == (24 * 4, 40 * 4)
     with pytest.raises(GanzooError, match=r"array of shape \(4, 4, 7\) and type uint8 is no picture"):
         model.transform(np.zeros((4, 4, 7), np.uint8))
+
+
+MEASURE = """
+import resource, subprocess, sys
+done = subprocess.run([sys.executable, "-m", "ganzoo", *sys.argv[1:]])
+print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.prove
+def test_twenty_megapixels_need_less_than_two_gigabytes(tmp_path, monkeypatch):
+    Image.effect_noise((5472, 3648), 60).convert("RGB").save(tmp_path / "large.jpg")
+    command = ["transform", "srresnet-photos-x4", str(tmp_path / "large.jpg"), "--out", str(tmp_path / "larger.jpg")]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=True, env=environment()
+    )
+    code, memory = map(int, done.stdout.split()[-2:])
+    assert code == 0
+    assert memory < 2e9
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with Image.open(tmp_path / "larger.jpg") as made:
+        assert made.size == (4 * 5472, 4 * 3648)
