@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 Call = Callable[[Tensor], Tensor]
 LEAST = 16  # pixels a side that a network with a `multiple` is given at least
-SIDE, SMALL_SIDE = 1024, 288  # of a tile, in input pixels; the small one where the result itself takes much memory
+SIDE, SMALL_SIDE = 1024, 192  # of a tile, in input pixels; the small one where the result itself takes much memory
 LARGE = 100_000_000  # pixels of a result from which tiles are small
 
 
