@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ganzoo.cli import app, console, errors, is_main
 from ganzoo.errors import GanzooError
+from ganzoo.interrupts import leaving_at_once
 
 if TYPE_CHECKING:
     from ganzoo.engine.observers import OnProgress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@leaving_at_once()
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a TOML file.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes what it holds.")],
