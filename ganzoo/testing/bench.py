@@ -206,14 +206,14 @@ def setting_of(subject: Subject) -> Parts | None:
 
 
 def recipes_with(subject: Subject) -> list[str]:
-    """The recipes that use a strategy, its own plugin's first."""
+    """The recipes that use a strategy: its own plugin's first, of those the one that is named after it."""
     found = []
     for name in registry().names("recipe"):
         with contextlib.suppress(GanzooError):
             if Recipe.load(name).strategy.name == subject.name:
                 found.append(name)
     own = subject.plugin.provides.get("recipe", [])
-    return sorted(found, key=lambda name: name not in own)
+    return sorted(found, key=lambda name: (name not in own, not name.startswith(subject.name)))
 
 
 def _fits_the_pair(subject: Subject) -> bool:
