@@ -175,7 +175,10 @@ def test_an_interrupt_while_it_starts_ends_quietly(tmp_path):
         process = begin(tmp_path / "run")
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        try:
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
         assert process.returncode in (130, -signal.SIGINT), said  # negative: before Python itself was ready
         if process.returncode == 130:
             assert "Traceback" not in said
