@@ -10,7 +10,9 @@ from torch.nn.functional import pad
 
 Call = Callable[[Tensor], Tensor]
 LEAST = 16  # pixels a side that a network with a `multiple` is given at least
-SIDE, SMALL_SIDE = 1024, 192  # of a tile, in input pixels; the small one where the result itself takes much memory
+SIDE = 1024  # of a tile, in input pixels
+CPU_SIDE = 256  # there, where activations that fit the caches are faster than few tiles (docs/super-resolution.md)
+SMALL_SIDE = 192  # where the result itself takes much memory
 LARGE = 100_000_000  # pixels of a result from which tiles are small
 
 
@@ -34,13 +36,19 @@ def tiles(height: int, width: int, network: nn.Module, side: int | None = None) 
     if context is None:
         yield Tile((0, height, 0, width), (0, height, 0, width))
         return
-    scale = int(getattr(network, "scale", 1))
-    if side is None:
-        side = SMALL_SIDE if height * width * scale**2 > LARGE else SIDE
+    side = side or _fitting(height, width, network)
     side, context = (max(multiple, -(-n // multiple) * multiple) for n in (side, context))
     for (top, bottom), (left, right) in product(_cuts(height, side, multiple), _cuts(width, side, multiple)):
         read = max(0, top - context), min(height, bottom + context), max(0, left - context), min(width, right + context)
         yield Tile(read, (top, bottom, left, right))
+
+
+def _fitting(height: int, width: int, network: nn.Module) -> int:
+    """The side of a tile that suits a picture and the device of the network."""
+    if height * width * int(getattr(network, "scale", 1)) ** 2 > LARGE:
+        return SMALL_SIDE
+    like = next(network.parameters(), None)
+    return CPU_SIDE if like is not None and like.device.type == "cpu" else SIDE
 
 
 def _cuts(length: int, side: int, multiple: int) -> list[tuple[int, int]]:

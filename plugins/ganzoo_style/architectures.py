@@ -42,7 +42,9 @@ class EitherGenerator(Common):
     depth: int = Field(4, ge=1, le=10, description="halvings of the unet")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the resnet")
     dropout: float = Field(0.5, ge=0, le=0.9, description="noise of the unet while it trains")
-    residual: bool = Field(False, description="the unet changes the picture instead of drawing it anew")
+    residual: bool = Field(
+        False, description="the unet changes the picture, at first by nothing, instead of drawing it anew"
+    )
 
     @model_validator(mode="after")
     def _fits(self):
@@ -95,11 +97,14 @@ class CUT(Pix2Pix):
 
 def generator(config: EitherGenerator) -> nn.Module:
     """The translator that the settings choose."""
-    if config.generator == "unet":
-        network = UNet(config.channels, config.width, config.depth, config.norm, config.dropout, config.residual)
-    else:
-        network = ResNet(config.channels, config.width, config.blocks, config.norm)
-    return network.apply(small_weights)
+    if config.generator == "resnet":
+        return ResNet(config.channels, config.width, config.blocks, config.norm).apply(small_weights)
+    network = UNet(config.channels, config.width, config.depth, config.norm, config.dropout, config.residual)
+    network.apply(small_weights)
+    if config.residual:  # it adds nothing yet
+        nn.init.zeros_(network.last.weight)
+        nn.init.zeros_(network.last.bias)
+    return network
 
 
 def patches(config: Common, channels: int) -> nn.Module:
