@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ganzoo.metric import Result as Result
     from ganzoo.model import Model as Model
     from ganzoo.names import shipped_model as shipped_model
+    from ganzoo.precision import wide as wide
     from ganzoo.recipes import Recipe as Recipe
     from ganzoo.regularizer import Pair as Pair
     from ganzoo.regularizer import Regularizer as Regularizer
@@ -58,6 +59,7 @@ _HOME = {
     "ganzoo.loss": ("Loss",),
     "ganzoo.metric": ("Measurement", "Metric", "Protocol", "Result"),
     "ganzoo.model": ("Model",),
+    "ganzoo.precision": ("wide",),
     "ganzoo.recipes": ("Recipe",),
     "ganzoo.regularizer": ("Pair", "Regularizer"),
     "ganzoo.run": ("Run",),

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ganzoo.errors import GanzooError
+from ganzoo.precision import wide
 from ganzoo.settings import Settings
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -53,9 +54,20 @@ class Features:
         self.network.to(device)
         return self
 
+    def beside(self, images: Tensor) -> "Features":
+        """Move the network to where images are trained on, in their precision but float32 at least; return this."""
+        dtype = wide(images).dtype
+        if self.device != images.device or self.dtype != dtype:
+            self.network.to(images.device, dtype)
+        return self
+
     @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
 
     def frozen(self, network: nn.Module) -> nn.Module:
         """Evaluation mode and no gradients for the weights, those for the images stay."""
@@ -63,8 +75,8 @@ class Features:
 
     def prepare(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [0, 1], or uint8, at the size and channels that `embed` takes."""
-        images = images.to(self.device)
-        images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+        scale = 255 if images.dtype == torch.uint8 else 1
+        images = images.to(self.device, self.dtype) / scale
         if images.shape[1] != self.channels:
             images = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else grey(images)
         if self.size is not None and tuple(images.shape[2:]) != (self.size, self.size):

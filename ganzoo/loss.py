@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.precision import wide
 from ganzoo.settings import Settings
 
 Logits = Tensor | Sequence[Tensor]
@@ -45,11 +46,7 @@ class Loss(nn.Module):
 
 def _average(formula: Callable[..., Tensor], first: Logits, second: Logits | None) -> Tensor:
     if isinstance(first, Tensor):
-        return formula(_wide(first), None if second is None else _wide(second))  # type: ignore[arg-type]
+        return formula(wide(first), None if second is None else wide(second))  # type: ignore[arg-type]
     seconds = [None] * len(first) if second is None else second
     losses = [_average(formula, a, b) for a, b in zip(first, seconds, strict=True)]
     return torch.stack(losses).mean()
-
-
-def _wide(logits: Tensor) -> Tensor:
-    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ganzoo.precision import wide
+
 Logits = Tensor | Sequence[Tensor]
 
 
@@ -16,7 +18,7 @@ def squared_gradient_norms(logits: Sequence[Logits], inputs: Sequence[Tensor]) -
     """
     totals = [_total(logit) for logit in logits]
     gradients = torch.autograd.grad(totals, list(inputs), create_graph=True)
-    return [_wide(gradient).flatten(1).square().sum(1) for gradient in gradients]
+    return [wide(gradient).flatten(1).square().sum(1) for gradient in gradients]
 
 
 def zero_centered_penalty(D: nn.Module, x: Tensor, *condition: Tensor) -> Tensor:
@@ -40,7 +42,3 @@ def interpolate(real: Tensor, fake: Tensor) -> Tensor:
 
 def _total(logits: Logits) -> Tensor:
     return logits.sum() if isinstance(logits, Tensor) else torch.stack([scale.sum() for scale in logits]).sum()
-
-
-def _wide(gradient: Tensor) -> Tensor:
-    return gradient.float() if gradient.dtype in (torch.bfloat16, torch.float16) else gradient

@@ -101,4 +101,4 @@ def bf16(subject: Subject) -> None:
     bench = Bench(subject, dtype=torch.float32)
     done = walk(bench.stepper(bench.strategy(), bench.networks, precision="bf16"), 2)
     finite = not any(bool(bad) for step in done for _, bad in step.updates)
-    need(finite, subject, "isn't finite in bf16; widen with .float() before squares, roots and sums")
+    need(finite, subject, "isn't finite in bf16; widen with ganzoo.wide before squares, roots and sums")

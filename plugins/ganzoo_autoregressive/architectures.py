@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, cross_entropy, linear, pad
 
-from ganzoo import Architecture, Generator, Settings
+from ganzoo import Architecture, Generator, Settings, wide
 
 
 class PixelCNN(Architecture):
@@ -70,7 +70,7 @@ class PixelGenerator(Generator):
         x = self.first(self.centred(levels))
         for block in self.blocks:
             x = block(x, *label)
-        return -cross_entropy(self.head(self.last(x)).float(), levels.squeeze(1).long(), reduction="none").sum((1, 2))
+        return -cross_entropy(wide(self.head(self.last(x))), levels.squeeze(1).long(), reduction="none").sum((1, 2))
 
     def centred(self, levels: Tensor) -> Tensor:
         return levels / (self.levels - 1) * 2 - 1
@@ -87,7 +87,7 @@ class PixelGenerator(Generator):
                 x = self.first.column(matrices[0], kept[0], row, column)
                 for block, matrix, memory in zip(self.blocks, matrices[1:], kept[1:], strict=True):
                     x = block.column(x, matrix, memory, row, column, *label)
-                shares = self.head(self.last(x[:, :, None, None]))[:, :, 0, 0].float().softmax(1).cumsum(1)
+                shares = wide(self.head(self.last(x[:, :, None, None]))[:, :, 0, 0]).softmax(1).cumsum(1)
                 level = (shares[:, :-1] <= latents[:, :, row, column]).sum(1).to(made.dtype)
                 made[:, 0, row, column] = self.centred(level)
                 self.first.keep(kept[0], row, column, made[:, :, row, column])

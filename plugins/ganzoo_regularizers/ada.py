@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ganzoo import Regularizer, Settings
+from ganzoo import Regularizer, Settings, wide
 from ganzoo_regularizers.augmentations import randomly_shifted, scaled, square, uniform
 
 
@@ -36,7 +36,7 @@ class ADA(Regularizer):
         self.register_buffer("images", torch.zeros((), dtype=torch.int64))
 
     def observe(self, real, fake):
-        signs = [scale.detach().sign().float().mean() for scale in ([real] if isinstance(real, Tensor) else real)]
+        signs = [wide(scale.detach().sign()).mean() for scale in ([real] if isinstance(real, Tensor) else real)]
         return {"real_sign": torch.stack(signs).mean(), "ada_p": self.p.clone()}
 
     def after_step(self, means, images):

@@ -3,7 +3,7 @@
 import torch
 from pydantic import Field
 
-from ganzoo import Regularizer, Settings
+from ganzoo import Regularizer, Settings, wide
 from ganzoo.penalties import gradient_penalty, interpolate, zero_centered_penalty
 from ganzoo_regularizers.augmentations import randomly_shifted
 
@@ -77,7 +77,7 @@ class Consistency(Regularizer):
             mirror = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
             other = other.flip(3).where(mirror, other)
         first, second = scales(D(images, *condition)), scales(D(other, *condition))
-        apart = [(a - b).float().square().mean() for a, b in zip(first, second, strict=True)]
+        apart = [wide(a - b).square().mean() for a, b in zip(first, second, strict=True)]
         return torch.stack(apart).mean()
 
 

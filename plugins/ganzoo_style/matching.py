@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy, l1_loss
 
-from ganzoo import Features
+from ganzoo import Features, wide
 
 
 def features_apart(made: list[list[Tensor]], wanted: list[list[Tensor]]) -> Tensor:
@@ -27,7 +27,7 @@ def patches_apart(
     )
     losses = []
     for q, k in zip(query, key, strict=True):
-        alike = (q.float() @ k.float().transpose(1, 2) / temperature).flatten(0, 1)
+        alike = (wide(q) @ wide(k).transpose(1, 2) / temperature).flatten(0, 1)
         own = torch.arange(q.shape[1], device=q.device).repeat(len(q))
         losses.append(cross_entropy(alike, own))
     return torch.stack(losses).mean()
@@ -40,8 +40,7 @@ def perceptual_distances(network: Features, made: Tensor, wanted: Tensor) -> tup
     features' mean and deviation over the picture, relative to the target's (after Huang and Belongie, 2017, eq. 13): it
     doesn't mind where things are. Both are means over the layers. Images (N, C, H, W) in [-1, 1].
     """
-    if network.device != made.device:
-        network.to(made.device)
+    network.beside(made)
     with torch.no_grad():
         target = network.maps(network.prepare((wanted + 1) / 2))
     found = network.maps(network.prepare((made + 1) / 2))

@@ -11,7 +11,11 @@ from ganzoo import Discriminator, Translator
 
 
 def norm(kind: str, channels: int) -> nn.Module:
-    """A normalisation by name: batch, instance or none."""
+    """A normalisation by name: batch, instance or none.
+
+    It takes away a channel's mean, so the convolution before it has no bias: its gradient would be rounding alone,
+    which Adam scales up to steps of full size.
+    """
     if kind == "none":
         return nn.Identity()
     return nn.BatchNorm2d(channels) if kind == "batch" else nn.InstanceNorm2d(channels, affine=True)
@@ -31,11 +35,14 @@ class UNet(Translator):
         widths = [min(width * 2**i, width * 8) for i in range(depth + 1)]
         self.widths = (channels, *widths)
         self.stem = nn.Conv2d(channels, width, 3, padding=1)
-        self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths))
+        bias = kind == "none"
+        self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1, bias=bias) for a, b in pairwise(widths))
         self.down_norms = nn.ModuleList(norm(kind, b) for b in widths[1:])
         ups = list(pairwise(reversed(widths)))
         # each but the innermost takes what came up beside what came down
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(a * (2 if i else 1), b, 4, 2, 1) for i, (a, b) in enumerate(ups))
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(a * (2 if i else 1), b, 4, 2, 1, bias=bias) for i, (a, b) in enumerate(ups)
+        )
         self.up_norms = nn.ModuleList(norm(kind, b) for _, b in ups)
         self.last = nn.Conv2d(2 * width, channels, 3, padding=1)
 
@@ -71,15 +78,15 @@ class ResNet(Translator):
         super().__init__()
         # the first and last convolution, two halvings, two convolutions a block at a quarter of the size, two doublings
         self.context = None if kind == "instance" else 3 + 1 + 2 + 8 * blocks + 4 + 2 + 3
-        w = width
+        w, bias = width, kind == "none"
         self.layers = nn.ModuleList(
             [
-                nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(channels, w, 7), norm(kind, w), nn.ReLU()),
-                nn.Sequential(nn.Conv2d(w, 2 * w, 3, 2, 1), norm(kind, 2 * w), nn.ReLU()),
-                nn.Sequential(nn.Conv2d(2 * w, 4 * w, 3, 2, 1), norm(kind, 4 * w), nn.ReLU()),
+                nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(channels, w, 7, bias=bias), norm(kind, w), nn.ReLU()),
+                nn.Sequential(nn.Conv2d(w, 2 * w, 3, 2, 1, bias=bias), norm(kind, 2 * w), nn.ReLU()),
+                nn.Sequential(nn.Conv2d(2 * w, 4 * w, 3, 2, 1, bias=bias), norm(kind, 4 * w), nn.ReLU()),
                 *(Residual(4 * w, kind) for _ in range(blocks)),
-                nn.Sequential(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1), norm(kind, 2 * w), nn.ReLU()),
-                nn.Sequential(nn.ConvTranspose2d(2 * w, w, 4, 2, 1), norm(kind, w), nn.ReLU()),
+                nn.Sequential(nn.ConvTranspose2d(4 * w, 2 * w, 4, 2, 1, bias=bias), norm(kind, 2 * w), nn.ReLU()),
+                nn.Sequential(nn.ConvTranspose2d(2 * w, w, 4, 2, 1, bias=bias), norm(kind, w), nn.ReLU()),
                 nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(w, channels, 7), nn.Tanh()),
             ]
         )
@@ -109,11 +116,11 @@ class Residual(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(width, width, 3),
+            nn.Conv2d(width, width, 3, bias=kind == "none"),
             norm(kind, width),
             nn.ReLU(),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(width, width, 3),
+            nn.Conv2d(width, width, 3, bias=kind == "none"),
             norm(kind, width),
         )
 
@@ -153,7 +160,9 @@ class Patches(nn.Module):
         widths = [min(width * 2**i, width * 8) for i in range(depth)]
         layers = [nn.Sequential(nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2))]
         for a, b in pairwise(widths):
-            layers.append(nn.Sequential(nn.Conv2d(a, b, 4, 2, 1), norm(kind, b), nn.LeakyReLU(0.2)))
+            layers.append(
+                nn.Sequential(nn.Conv2d(a, b, 4, 2, 1, bias=kind == "none"), norm(kind, b), nn.LeakyReLU(0.2))
+            )
         self.layers = nn.ModuleList([*layers, nn.Conv2d(widths[-1], 1, 3, padding=1)])
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, linear, pad
 
+from ganzoo import wide
+
 GAIN = math.sqrt(2)  # a leaky ReLU of unit variance halves it
 
 
@@ -52,7 +54,7 @@ class ModulatedConv2d(nn.Module):
         x = conv2d(x * style[:, :, None, None].to(x.dtype), weight, padding=self.padding)
         if not self.demodulate:
             return x
-        variance = linear(style.float().square(), weight.float().square().sum((2, 3)))
+        variance = linear(wide(style).square(), wide(weight).square().sum((2, 3)))
         return x * (variance + 1e-8).rsqrt()[:, :, None, None].to(x.dtype)
 
 
@@ -96,7 +98,7 @@ class DeviationOfBatch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         groups = max(1, len(x) // self.group) if len(x) % self.group == 0 else 1
-        apart = x.view(-1, groups, *x.shape[1:]).float()
+        apart = wide(x).view(-1, groups, *x.shape[1:])
         spread = (apart.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3))
         spread = spread.repeat(len(x) // groups).view(-1, 1, 1, 1).to(x.dtype)
         return torch.cat([x, spread.expand(-1, 1, *x.shape[2:])], 1)

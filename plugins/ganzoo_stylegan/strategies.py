@@ -3,7 +3,7 @@
 import torch
 from pydantic import Field
 
-from ganzoo import LazyUpdate, Settings, Strategy, Update
+from ganzoo import LazyUpdate, Settings, Strategy, Update, wide
 
 
 class StyleGAN2(Strategy):
@@ -52,6 +52,7 @@ class StyleGAN2(Strategy):
 
     def after_step(self, means):
         if (length := means.get("generator/path_length")) is not None:
+            length = length.to(self.length.dtype)
             # from 0 the mean rises at once: what it doesn't know yet it takes from the first lengths
             self.length.copy_(
                 torch.where(self.length == 0, length, self.length.lerp(length, 1 - self.config.path_decay))
@@ -63,4 +64,4 @@ def path_lengths(G, styles, noise):
     images = G.synthesize(styles, noise)
     projected = (images * torch.randn_like(images)).sum() / images[0, 0].numel() ** 0.5
     (gradient,) = torch.autograd.grad(projected, [styles], create_graph=True)
-    return (gradient.float().square().sum(2).mean(1) + 1e-12).sqrt()
+    return (wide(gradient).square().sum(2).mean(1) + 1e-12).sqrt()

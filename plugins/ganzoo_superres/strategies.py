@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch.nn.functional import cosine_similarity
 
-from ganzoo import Settings, Strategy, Update
+from ganzoo import Settings, Strategy, Update, wide
 from ganzoo.evaluation.parts import features
 
 Distance = Literal["l1", "charbonnier", "mse"]
@@ -65,7 +65,7 @@ class SRGAN(Strategy):
 
 def distance(kind, made, wanted):
     """The mean over pixels, a scalar, of images in [-1, 1]."""
-    difference = made.float() - wanted
+    difference = wide(made) - wanted
     if kind == "mse":
         return difference.square().mean()
     return difference.abs().mean() if kind == "l1" else (difference.square() + 1e-6).sqrt().mean()
@@ -79,8 +79,7 @@ def features_apart(network, made, wanted, step=0):
     """
     shift = step * 13 % 32, step * 7 // 3 % 32  # no random numbers, which micro-batches would not share
     made, wanted = (images.roll(shift, (2, 3)) for images in (made, wanted))
-    if network.device != made.device:
-        network.to(made.device)
+    network.beside(made)
     with torch.no_grad():
         target = network.maps(network.prepare((wanted + 1) / 2))
     found = network.maps(network.prepare((made + 1) / 2))

@@ -5,7 +5,7 @@ import math
 import torch
 from pydantic import Field
 
-from ganzoo import Settings, Strategy, Update
+from ganzoo import Settings, Strategy, Update, wide
 
 
 class VAE(Strategy):
@@ -62,10 +62,10 @@ class VAEGAN(Strategy):
 
 def posterior(mean, log_variance):
     """A latent from each posterior, and the mean divergence from N(0, 1) in nats (Kingma and Welling, appendix B)."""
-    divergence = (mean.float().square() + log_variance.float().exp() - 1 - log_variance.float()).sum(1) / 2
+    divergence = (wide(mean).square() + wide(log_variance).exp() - 1 - wide(log_variance)).sum(1) / 2
     return mean + (log_variance / 2).exp() * torch.randn_like(mean), divergence.mean()
 
 
 def distance(a, b):
     """Half the squared distance of two examples, in the mean."""
-    return (a.float() - b.float()).square().flatten(1).sum(1).mean() / 2
+    return (wide(a) - wide(b)).square().flatten(1).sum(1).mean() / 2

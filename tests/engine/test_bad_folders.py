@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 from torch import nn
@@ -14,7 +17,7 @@ from ganzoo.errors import RunError, TrainingError
 from ganzoo.files import to_json
 from ganzoo.run import Run
 from ganzoo_vanilla.architectures import MLP
-from tests.engine.many import Failed, together
+from tests.engine.many import Failed, start, together
 from tests.engine.test_durable import FullDisk, recipe, train
 
 
@@ -148,14 +151,19 @@ def test_no_space_for_the_model_at_the_end(tmp_path, monkeypatch):
     assert Run(tmp_path / "run").newest_export().name == "step-00000003"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a read-only folder, so it was not tried")
-def test_a_read_only_folder(run):
-    run.folder.chmod(0o555)
-    try:
-        with pytest.raises(RunError, match="can't be written"):
-            train(run.folder, 4)
-    finally:
-        run.folder.chmod(0o755)
+def _as_somebody_else(whole, folder):
+    train(whole, 1)  # which imports everything
+    if os.geteuid() == 0:  # who may write anywhere
+        os.seteuid(65534)
+    train(folder, 4)
+
+
+def test_a_read_only_folder(tmp_path):
+    with tempfile.TemporaryDirectory() as place:  # one that others may look into, as they may not into tmp_path
+        Path(place).chmod(0o555)
+        (refused,) = together(1, _as_somebody_else, tmp_path / "whole", Path(place) / "run")
+    assert (refused.kind, refused.exit_code) == ("RunError", 2)
+    assert refused.message == f"the run folder {place + '/run'!r} can't be written: Permission denied"
 
 
 def test_a_folder_that_another_process_trains_in_and_a_lock_that_nobody_holds(run):
@@ -163,6 +171,25 @@ def test_a_folder_that_another_process_trains_in_and_a_lock_that_nobody_holds(ru
         train(run.folder, 4)
     assert (run.folder / ".lock").is_file()  # it stays, and says nothing: the system holds the lock
     train(run.folder, 4)
+
+
+def test_two_processes_in_one_folder_and_the_lock_of_one_that_was_killed(tmp_path):
+    run = Run(tmp_path / "run")
+    first = start(train, run.folder, 10**6)
+    try:
+        while checkpoints.newest(run.checkpoints) is None:
+            assert first.is_alive()
+            time.sleep(0.01)
+        with pytest.raises(RunError, match="another process is training in") as refused:
+            train(run.folder, 10**6)
+        assert refused.value.exit_code == 2
+    finally:
+        first.kill()
+        first.join()
+    assert (run.folder / ".lock").is_file()
+    steps = checkpoints.newest(run.checkpoints).step + 2
+    train(run.folder, steps)
+    assert checkpoints.newest(run.checkpoints).step == steps
 
 
 def test_many_processes_without_the_same_folder(tmp_path):

@@ -3,6 +3,9 @@
 import errno
 import os
 import random
+import resource
+import subprocess
+import sys
 import time
 
 import pytest
@@ -18,7 +21,7 @@ from ganzoo.resolve import resolve
 from ganzoo.run import Run
 from tests.engine.many import start
 from tests.engine.test_resume import same
-from tests.support import tiny
+from tests.support import environment, tiny
 
 
 def recipe(steps, **more):
@@ -126,6 +129,30 @@ def test_three_failures_in_a_row_end_the_training_with_exit_code_3(engine, monke
     with pytest.raises(TrainingError, match=r"make room in .* and give the same command again") as failed:
         engine._save()
     assert failed.value.exit_code == 3
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux, to limit another process's files")
+def test_a_process_that_may_write_no_more_says_so_three_times_and_ends_with_exit_code_3(tmp_path):
+    run = Run(tmp_path / "run")
+    command = [sys.executable, "-m", "ganzoo", "train", "gan-mnist", "--out", str(run.folder), "--device", "cpu"]
+    for setting in ("batch_size=4", "images=10_000_000", "checkpoint_every=200", "log_every=1_000_000"):
+        command += ["--set", f"training.{setting}"]
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    try:
+        began = time.monotonic()
+        while len(list(run.checkpoints.glob("step-*"))) < 2:
+            assert time.monotonic() - began < 90
+            time.sleep(0.01)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+        said = " ".join(process.communicate(timeout=90)[1].split())
+    finally:
+        process.kill()
+    assert process.returncode == 3, said
+    assert said.count("training goes on, the one before it stays (failure") == 2, said
+    assert "make room in" in said
+    assert "Traceback" not in said
+    assert checkpoints.newest(run.checkpoints).step > 0
+    assert not list(run.checkpoints.glob(".staging*"))
 
 
 def test_a_disk_that_fills_up_during_a_run_costs_no_training(tmp_path, monkeypatch, caplog):

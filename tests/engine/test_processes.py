@@ -79,21 +79,34 @@ def double(recipes, accumulate, steps):
     return found
 
 
-# parts of these stay in single precision, and biases before cut's instance norm get nothing but rounding, which Adam
-# scales up; the contract kit shares their batches among processes (shards_equal)
-SINGLE = {"cut", "pix2pix", "srgan", "stylegan2"}
+# a running mean over all passes, as batch norm's are: it depends on how many there are, and no update depends on it
+RUNNING = "mapping.mean"
 
 
 def test_one_two_and_four_processes_reach_equal_weights():
-    recipes = {name: recipe for name, recipe in exact_recipes().items() if name not in SINGLE}
+    recipes = exact_recipes()
     alone = together(1, double, recipes, 4, 4, timeout=300)[0]
     for processes, accumulate in ((2, 2), (4, 1)):
         ranks = together(processes, double, recipes, accumulate, 4, timeout=300)
         for name, weights in alone.items():
             for key, value in weights.items():
-                for rank in ranks:
-                    assert abs(rank[name][key] - value).max(initial=0) < 1e-12, (name, key, processes)
-                    assert (rank[name][key] == ranks[0][name][key]).all(), "ranks end identical"
+                off = abs(ranks[0][name][key] - value).max(initial=0)
+                assert off < 1e-12 or key.endswith(RUNNING), (name, key, processes, off)
+                assert all((rank[name][key] == ranks[0][name][key]).all() for rank in ranks), "ranks end identical"
+
+
+def test_what_is_not_exact_says_so_and_its_ranks_end_identical():
+    """Which older translations cyclegan shows depends on the whole batch; without them it is as exact as the others."""
+    kinds = {name for name in registry().names("strategy") if not registry().get("strategy", name).per_sample}
+    assert kinds == {"cyclegan"}
+    recipe = tiny("cyclegan-noto-twemoji")
+    assert not resolve(recipe).exact
+    recipes = {"pool": recipe, "none": recipe.changed({"strategy.pool": 0})}
+    (alone,), ranks = (together(n, double, recipes, 4 // n, 4, timeout=300) for n in (1, 2))
+    for name, weights in alone.items():
+        for key, value in weights.items():
+            assert (ranks[0][name][key] == ranks[1][name][key]).all(), (name, key)
+            assert name == "pool" or abs(ranks[0][name][key] - value).max(initial=0) < 1e-12, key
 
 
 def contract(kinds, accumulate):
@@ -284,8 +297,53 @@ def test_resuming_with_other_processes_needs_the_flag_and_goes_on(tmp_path):
         torch.testing.assert_close(saved[name], value, rtol=1e-4, atol=1e-6)
 
 
+def test_another_product_of_processes_and_micro_batches_is_said_to_be_another_training(tmp_path, caplog):
+    recipe = tiny("gan-mnist", **{"training.images": 16, "training.accumulate": 2})
+    together(2, train, recipe, tmp_path / "run")
+    more = recipe.changed({"training.images": 32, "training.accumulate": 1})
+    steps = _train_on(more, tmp_path / "run")[1]
+    assert steps == 8
+    assert (
+        "going on with 1 x 1 instead of 2 x 2 processes x micro-batches: another order of noise, so another training"
+        in caplog.text
+    )
+    rows = Run(tmp_path / "run").metrics()
+    assert [row["images"] for row in rows] == sorted({row["images"] for row in rows})
+
+
 def _train_on(recipe, out):
     return train(recipe, out, allow_world_size_change=True)
+
+
+class Watcher:
+    """A plugin that notes what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    @ganzoo.hookimpl
+    def ganzoo_training_started(self, run):
+        self.told.append("started")
+
+    @ganzoo.hookimpl
+    def ganzoo_metrics_logged(self, run, step, metrics):
+        self.told.append(step)
+
+    @ganzoo.hookimpl
+    def ganzoo_training_finished(self, run):
+        self.told.append("finished")
+
+
+def watched(recipe, out):
+    watcher = Watcher()
+    registry().manager.register(watcher)
+    ganzoo.train(recipe, out=out, device="cpu")
+    return watcher.told
+
+
+def test_observers_are_told_by_the_main_process_alone(tmp_path):
+    recipe = tiny("gan-mnist", **{"training.images": 16, "training.log_every": 8})
+    assert together(2, watched, recipe, tmp_path / "run") == [["started", 2, 4, "finished"], []]
 
 
 def test_a_mistake_is_found_by_all_and_nobody_waits(tmp_path):

@@ -1,4 +1,4 @@
-"""Watching a run: its page and the trackers."""
+"""Watching a run: its page."""
 
 import base64
 import io
@@ -13,7 +13,6 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.engine import report
-from ganzoo.errors import GanzooError
 from tests.support import tiny
 
 
@@ -121,32 +120,3 @@ def test_a_browser_shows_the_page(run, browser, tmp_path):
     assert (255, 255, 255) in colours
     assert (21, 101, 192) in colours, "the curves"
     assert len(colours) > 100, "letters and a grid"
-
-
-def test_a_tracker_that_is_not_there_is_said_before_anything_begins(tmp_path):
-    with pytest.raises(GanzooError, match="there is no tracker 'paper'; there are tensorboard, wandb, trackio"):
-        ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu", trackers=["paper"])
-    assert not (tmp_path / "run").exists()
-
-
-def test_tensorboard_is_given_every_line(tmp_path):
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed, so it was not tried")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    more = {"training.images": 12, "training.log_every": 4}
-    run = ganzoo.train(tiny("gan-mnist", **more), out=tmp_path / "run", device="cpu", trackers=["tensorboard"])
-    folder = {path.parent for path in run.folder.rglob("events.out.tfevents*")}
-    losses = []
-    for place in folder:
-        events = EventAccumulator(str(place)).Reload()
-        if "generator/loss" in events.Tags()["scalars"]:
-            losses += [(event.step, event.value) for event in events.Scalars("generator/loss")]
-    assert losses == [(row["step"], pytest.approx(row["generator/loss"])) for row in run.metrics()]
-
-
-def test_a_tracker_that_fails_is_left_out(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
-    monkeypatch.setattr("ganzoo.engine.trackers.Tracker.ganzoo_training_started", lambda self, run: 1 / 0)
-    run = ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu", trackers=["wandb"])
-    assert caplog.text.count("tracker 'wandb' failed in ganzoo_training_started and is left out") == 1
-    assert run.newest_export().is_dir()

@@ -22,6 +22,14 @@ needs_effnet = pytest.mark.skipif(
 )
 
 
+def test_it_follows_the_images_that_are_trained_on_and_never_below_float32():
+    network = parts.features("digits-cnn")
+    for dtype, own in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32), (torch.float32, torch.float32)):
+        images = torch.rand(2, 1, 28, 28, dtype=dtype)
+        assert network.beside(images)(images).dtype == own
+    assert network(torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).dtype == torch.float32
+
+
 def test_digits_cnn_names_the_held_out_digits():
     network = parts.features("digits-cnn")
     data = MNIST10k(MNIST10k.Config(split="test")).data

@@ -24,6 +24,19 @@ def test_a_picture_of_any_fitting_size_keeps_its_size(generator, height, width):
     assert made.abs().max() <= 1
 
 
+@pytest.mark.parametrize("norm", ["instance", "none"])
+@pytest.mark.parametrize(
+    ("network", "generator"), [("generator", "unet"), ("generator", "resnet"), ("discriminator", "unet")]
+)
+def test_every_weight_learns_from_more_than_rounding(network, generator, norm):
+    """A bias before a norm would not."""
+    made = built("pix2pix", network, generator=generator, norm=norm, discriminator_norm=norm, dropout=0.0).double()
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    made(*[images] * (2 if network == "discriminator" else 1)).square().sum().backward()
+    slopes = {name: weight.grad.abs().max().item() for name, weight in made.named_parameters()}
+    assert min(slopes.values()) > 1e-10, slopes
+
+
 def test_the_noise_is_dropout_while_training_and_gone_in_evaluation_mode():
     network = built("pix2pix", "generator", dropout=0.5, norm="none")
     with torch.no_grad():

@@ -1,0 +1,62 @@
+"""A value that isn't finite: no update, a report, back to the last good checkpoint, and at last an end."""
+
+import json
+
+import pytest
+
+import ganzoo
+from ganzoo.engine.checkpoint import newest
+from ganzoo.engine.loop import Engine
+from ganzoo.errors import TrainingError
+from ganzoo.run import Run
+from tests.support import tiny
+
+
+def recipe(**more):
+    return tiny("gan-mnist", **{"training.images": 32, "training.log_every": 8, "training.checkpoint_every": 8, **more})
+
+
+def breaking(monkeypatch, attempts):
+    """In the fourth step of so many attempts a weight of the generator is no number."""
+    original = Engine._step
+
+    def step(self):
+        if self.steps == 3 and self.attempt < attempts:
+            next(self.networks["generator"].parameters()).data[0].fill_(float("nan"))
+        original(self)
+
+    monkeypatch.setattr(Engine, "_step", step)
+
+
+def test_it_goes_back_with_other_noise_and_says_where_it_was(tmp_path, monkeypatch, caplog):
+    breaking(monkeypatch, attempts=1)
+    run = ganzoo.train(recipe(), out=tmp_path / "run", device="cpu")
+    # the generator's pictures are the discriminator's input, so its update is the first that shows it
+    what = "step 4, update 0 gave a loss or gradient of discriminator that is not finite"
+    assert f"{what}; going back to step 2 with other noise (attempt 1)" in caplog.text
+    report = json.loads((run.folder / "diverged" / "step-00000004-attempt-1.json").read_text())
+    assert (report["step"], report["update"], report["networks"]) == (4, 0, "discriminator")
+    assert report["weights"]["generator"]["not_finite"]
+    assert not report["weights"]["discriminator"]["not_finite"], "the bad update moved nothing"
+    assert report["before"]["discriminator/loss"]
+    assert [row["step"] for row in run.metrics()] == [2, 4, 6, 8]
+    assert newest(run.checkpoints).manifest["attempt"] == 1
+
+
+def test_what_diverges_each_time_ends_with_exit_code_3_and_keeps_what_was_good(tmp_path, monkeypatch):
+    breaking(monkeypatch, attempts=100)
+    with pytest.raises(
+        TrainingError,
+        match=r"training diverged: step 4, update 0 gave .* of discriminator that is not finite, 4 times; lower "
+        r"training\.optimizer\.lr, or set clip_norm",
+    ) as failed:
+        ganzoo.train(recipe(), out=tmp_path / "run", device="cpu")
+    assert failed.value.exit_code == 3
+    run = Run(tmp_path / "run")
+    assert len(list((run.folder / "diverged").iterdir())) == 4
+    saved = newest(run.checkpoints)
+    assert saved.step == 2
+    states = [saved.tensors(f"networks/{name}") for name in ("generator", "discriminator")]
+    assert all(value.isfinite().all() for state in states for value in state.values())
+    monkeypatch.undo()
+    assert newest(ganzoo.train(recipe(), out=run.folder, device="cpu").checkpoints).step == 8
