@@ -255,4 +255,6 @@ GPU = """
 
 Not run: no GPU was at hand. bf16, channels_last, fused optimisers and averages, data on the device and steps that
 read nothing from it are in the engine and tested on the CPU (`tests/test_no_sync.py`); no number is claimed for them.
+`training.compile` is a setting, compared with eager training on the CPU (`tests/engine/test_compiled.py`) and never run
+on a GPU: it is off unless a recipe asks for it. Steps as CUDA graphs are not built, for they couldn't be run here.
 """
