@@ -64,6 +64,8 @@ class Engine:
         self.channels_last = self._is_channels_last()
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
+        for frozen in self.strategy.children() if self.channels_last else ():  # such as a perceptual network
+            frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
         if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
             source = parts.recipe.start_from
