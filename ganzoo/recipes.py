@@ -116,6 +116,9 @@ class Training(Settings):
         False, description="batch norm over all processes (CUDA); not where a gradient is penalised"
     )
     channels_last: bool | None = Field(None, description="memory layout of images; left out: what is faster")
+    compile: bool | None = Field(
+        None, description="torch.compile, of networks whose gradient isn't penalised; left out: no"
+    )
     optimizer: Optimizer = Optimizer()
     ema: dict[str, Ema] = Field({}, max_length=32, description="networks to average")
     freeze: tuple[str, ...] = Field((), max_length=1000, description="networks or parts (`network.module`) kept as is")

@@ -1,5 +1,7 @@
 """Whether values are finite, told on their device: the host never waits for the answer."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -8,15 +10,22 @@ _check = torch._amp_foreach_non_finite_check_and_unscale_
 _HAS_CHECK = "cpu", "cuda"
 
 
-@torch.no_grad()
 def not_finite(tensors: list[Tensor]) -> Tensor:
-    """1.0 when some value is infinite or not a number, else 0.0. The tensors are real, dense, on one device."""
+    """1.0 when some value is infinite or not a number, else 0.0. The tensors are real, dense, without a graph, on one
+    device."""
     device = tensors[0].device
     bad = torch.zeros((), dtype=torch.float32, device=device)
     if device.type in _HAS_CHECK:
-        _check(tensors, bad, torch.ones((), dtype=torch.float32, device=device))
+        _check(tensors, bad, one(device))
         return bad
     return bad + (~torch.stack([t.isfinite().all() for t in tensors]).all())
+
+
+@functools.cache
+def one(device: torch.device) -> Tensor:
+    """The number 1 on a device, made once: nobody changes it."""
+    with torch.inference_mode(False):
+        return torch.ones((), dtype=torch.float32, device=device)
 
 
 def norm(tensors: list[Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganzoo.engine import health, report, trouble
 from ganzoo.engine.best import Best
+from ganzoo.engine.compiled import Compiler
 from ganzoo.engine.export import export, sample_grid
 from ganzoo.engine.measure import measured
 from ganzoo.engine.memory import keep_freed_memory
@@ -63,6 +64,8 @@ class Engine:
         self.channels_last = self._is_channels_last()
         self.networks = {name: self._build(name) for name in parts.strategy.networks}
         self.strategy = parts.strategy.to(device)
+        for frozen in self.strategy.children() if self.channels_last else ():  # such as a perceptual network
+            frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
         if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
             source = parts.recipe.start_from
@@ -86,6 +89,7 @@ class Engine:
             training.precision,
             training.seed,
         )
+        self.compiler = Compiler(self.networks, wanted=bool(training.compile))
         self.best = Best(parts, run)
         self.steps = self.images = self.attempt = 0
         self.seconds = 0.0
@@ -159,6 +163,11 @@ class Engine:
             except Exhausted as error:
                 trouble.smaller_batches(self, error)
                 continue
+            except Exception as error:
+                if self.processes.count > 1 or not self.compiler.gives_up(error):
+                    raise
+                trouble.back(self)  # the step is half done
+                continue
             if self._crossed(before, self.training.log_every) or self.images >= self.training.images:
                 self._log()
             if self._due(before):
@@ -206,6 +215,7 @@ class Engine:
         for average in self.averages.values():
             average.update(self.images, step.drawn)
         self._remember(step)
+        self.compiler.stepped()
         self.seconds += time.perf_counter() - began
         self.observers.progress(self.images, self.training.images)
 

@@ -103,3 +103,11 @@ def smaller_batches(engine: "Engine", error: Exhausted) -> None:
             "" if engine.parts.exact else "; this recipe's batch is not the sum of its parts, so results change a bit"
         )
         log.warning("out of memory; going back to step %d with %d micro-batches%s", found.step, halved, exact)
+
+
+def back(engine: "Engine") -> None:
+    """From the last checkpoint on, with the same noise."""
+    found = engine.saver.newest()
+    if found is None:
+        raise TrainingError(f"step {engine.steps} failed, and there is no checkpoint to go back to")
+    engine.saver.restore(found)

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -164,10 +164,12 @@ class Stepper:
     ) -> None:
         """Add this micro-batch's share of the mean gradient, and of the mean metrics."""
         for i, (update, networks) in enumerate(zip(updates, names, strict=True)):
-            parameters = [p for name in networks for p in self.optimizers[name].parameters]
-            found = iter(self._gradients(update, parameters, networks, segment, keep=i + 1 < len(updates)))
+            parameters = [p for name in networks for p in self.parameters[name]]
+            found = self._gradients(update, parameters, networks, segment, keep=i + 1 < len(updates))
+            end = 0
             for name in networks:
-                share = [next(found) for _ in self.optimizers[name].parameters]
+                start, end = end, end + len(self.parameters[name])
+                share = found[start:end]
                 if not share:  # wholly frozen
                     continue
                 if all(g is None for g in share):
@@ -201,6 +203,7 @@ class Stepper:
                 ) from error
             raise
 
+    @torch.no_grad()
     def _apply(
         self,
         names: list[tuple[str, ...]],
@@ -253,18 +256,20 @@ class Stepper:
                 regularized.after_step(self.strategy, means)
 
 
-def _sum(old: list[Tensor | None] | None, new: list[Tensor | None], weight: float) -> list[Tensor | None]:
+def _sum(old: list[Tensor | None] | None, new: Sequence[Tensor | None], weight: float) -> list[Tensor | None]:
     if weight != 1:
         new = [None if g is None else g * weight for g in new]
     if old is None:
-        return new
+        return list(new)
     return [b if a is None else a if b is None else a + b for a, b in zip(old, new, strict=True)]
 
 
 @torch.no_grad()
 def _moved(before: list[Tensor], after: list[nn.Parameter]) -> Tensor:
-    """Length of the move over length of the weights; healthy runs lie near 1e-3."""
-    return norm(list(torch._foreach_sub(list(after), before))) / (norm(before) + 1e-12)
+    """Length of the move over length of the weights; healthy runs lie near 1e-3. `before` holds the move then."""
+    length = norm(before)
+    torch._foreach_sub_(before, list(after))
+    return norm(before) / (length + 1e-12)
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Sampling by a loaded model, against the bare network on the same latents, and against onnxruntime."""
+"""Sampling and transforming by a loaded model, against the bare network on the same input, and against onnxruntime."""
 
 import time
 from typing import Any
@@ -9,10 +9,11 @@ import ganzoo
 from tests.benchmarks.pairs import Ratio, compare
 
 COUNT = 1_000
+SIDE, PHOTO_PAIRS = 512, 9  # pixels of the picture that is enlarged, which takes seconds
 
 
 def measure() -> dict[str, Any]:
-    """Ratios of CPU time of one thread, for 1,000 digits of `cgan-mnist` in batches of 100."""
+    """Ratios of CPU time of one thread: 1,000 digits of `cgan-mnist` in batches of 100, one photograph x4."""
     torch.set_num_threads(1)
     model = ganzoo.load("cgan-mnist", device="cpu")
     latents, labels = model.latents(0, 0, COUNT), torch.arange(COUNT) % 10
@@ -35,7 +36,23 @@ def measure() -> dict[str, Any]:
         found["onnxruntime, exported file"] = _onnx(model, latents, labels, bare)
     except Exception as error:
         found["onnx"] = f"not run: {type(error).__name__}: {str(error).splitlines()[0]}"
-    return found | {"digits": _digits(model)}
+    return found | {"transform": _transform(), "digits": _digits(model)}
+
+
+def _transform() -> dict[str, Any]:
+    """`srresnet-photos-x4` on a tensor, and its bare network on the same tensor."""
+    model = ganzoo.load("srresnet-photos-x4", device="cpu")
+    images = torch.rand(1, 3, SIDE, SIDE)
+    low, high = model.image_range
+
+    @torch.inference_mode()
+    def bare() -> None:
+        model.network(images * (high - low) + low).sub_(low).div_(high - low).clamp_(0, 1)
+
+    return _row(compare(lambda: model.transform(images), bare, steps=1, pairs=PHOTO_PAIRS)) | {
+        "side": SIDE,
+        "pairs": PHOTO_PAIRS,
+    }
 
 
 def _digits(model: Any) -> dict[str, float]:

@@ -33,7 +33,7 @@ class Fast:
         self.optimizers = {
             n: torch.optim.Adam(w, lr=work.lr, betas=work.betas, fused=True) for n, w in self.weights.items()
         }
-        self.averages = [(self.nets[n], copy.deepcopy(self.nets[n]).eval()) for n in work.averaged]
+        self.averages = [_tensors(copy.deepcopy(self.nets[n]), self.nets[n]) for n in work.averaged]
         self.data = work.data()
         self.count = len(next(iter(self.data.values())))
         self.order, self.position = torch.randperm(self.count), 0
@@ -60,10 +60,16 @@ class Fast:
 
     @torch.no_grad()
     def average(self) -> None:
-        for live, average in self.averages:
-            torch._foreach_lerp_(list(average.parameters()), list(live.parameters()), 0.005)
-            for to, of in zip(average.buffers(), live.buffers(), strict=True):
+        for averaged, live, buffers in self.averages:
+            torch._foreach_lerp_(averaged, live, 0.005)
+            for to, of in buffers:
                 to.copy_(of)
+
+
+def _tensors(average: nn.Module, live: nn.Module) -> tuple[list[Tensor], list[Tensor], list[tuple[Tensor, Tensor]]]:
+    """Parameters of both, and pairs of their buffers."""
+    buffers = list(zip(average.buffers(), live.buffers(), strict=True))
+    return list(average.parameters()), list(live.parameters()), buffers
 
 
 def _logits(D: nn.Module, real: Tensor, fake: Tensor, *condition: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,11 +29,13 @@ ENGINE = """
 ## The engine against the loop by hand
 
 `fast` is the same step written by hand in plain torch as fast as we can: resident uint8 data, one generator forward for
-both updates, no weight gradients of the network that isn't updated, the discriminator on both batches at once, fused
-Adam, multi-tensor average, channels_last where it measured faster, nothing read from the device. `plain` is a tidy
-tutorial loop. ganzoo runs with everything on: average, metrics, finite checks, log. Where it is ahead of `fast`, that
-is memory which it keeps between steps instead of giving it back to the system and fetching it again page by page
-(`ganzoo/engine/memory.py`). Memory is what the steps add at their highest.
+both updates, no weight gradients of the network that isn't updated, the discriminator on both batches at once, both
+directions of a translator as one batch, a frozen perceptual network whose target needs no gradient, fused Adam,
+multi-tensor average, channels_last where it measured faster (not for a batch of 1), nothing read from the device.
+`plain` is a tidy tutorial loop. ganzoo runs with everything on: average, metrics, finite checks, log. Where it is ahead
+of `fast`, that is memory which it keeps between steps instead of giving it back to the system and fetching it again
+page by page (`ganzoo/engine/memory.py`), and Adam's kernel called without torch's sorting of tensors before it. Memory
+is what the steps add at their highest.
 
 | step (batch) | ganzoo over fast | plain over fast | ganzoo, images/s | memory, ganzoo / fast |
 | --- | --- | --- | --- | --- |
@@ -227,16 +229,25 @@ def _inference() -> str:
     if found is None:
         return ""
     rows = {name: row for name, row in found.items() if isinstance(row, dict) and "ratio" in row}
+    photo = rows.pop("transform", None)
     text = (
         f"\n## Inference\n\n{found['count']:,} digits of `cgan-mnist` in batches of 100, one thread, over the bare "
         "network on latents that are there already:\n\n| | over the bare network | images/s |\n| --- | --- | --- |\n"
     )
     for name, row in rows.items():
-        shown = Ratio(row["ratio"], row["low"], row["high"], row["seconds"], row["bare"])
-        text += f"| {name} | {shown} | {found['count'] / row['seconds']:,.0f} |\n"
+        text += f"| {name} | {_shown(row)} | {found['count'] / row['seconds']:,.0f} |\n"
+    if photo:
+        text += (
+            f"\n`transform` of a tensor of {photo['side']}x{photo['side']} pixels by `srresnet-photos-x4`: "
+            f"{_shown(photo)} of its bare network over {photo['pairs']} rounds, {photo['seconds']:.1f} s.\n"
+        )
     if digits := found.get("digits"):
         text += f"\n{digits['count']:,} digits on {digits['threads']} threads: {digits['seconds']:.1f} s.\n"
     return text + (f"\nonnxruntime: {found['onnx']}.\n" if "onnx" in found else "")
+
+
+def _shown(row: dict[str, float]) -> Ratio:
+    return Ratio(row["ratio"], row["low"], row["high"], row["seconds"], row["bare"])
 
 
 GPU = """
@@ -244,4 +255,6 @@ GPU = """
 
 Not run: no GPU was at hand. bf16, channels_last, fused optimisers and averages, data on the device and steps that
 read nothing from it are in the engine and tested on the CPU (`tests/test_no_sync.py`); no number is claimed for them.
+`training.compile` is a setting, compared with eager training on the CPU (`tests/engine/test_compiled.py`) and never run
+on a GPU: it is off unless a recipe asks for it. Steps as CUDA graphs are not built, for they couldn't be run here.
 """

@@ -14,7 +14,7 @@ from tests.benchmarks.pairs import Ratio
 
 ROOT = Path(__file__).parents[2]
 GEMMS = 8  # a turn of the side that only multiplies matrices, whose rate is the machine's limit
-TURN = 0.25  # seconds of one turn, so that a turn is long against a clock tick and short against the machine's moods
+TURN = 0.35  # seconds of one turn, so that a turn is long against a clock tick and short against the machine's moods
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:

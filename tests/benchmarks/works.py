@@ -157,7 +157,7 @@ WORKS = {
         "WGAN-GP ResNet, 32x32 RGB",
         "wgan-gp",
         16,
-        pair(lambda: networks.ResNetGenerator(48), lambda: networks.ResNetDiscriminator(48, False)),
+        pair(lambda: networks.ResNetGenerator(32), lambda: networks.ResNetDiscriminator(32, False)),
         noise(image=(3, 32, 32)),
         "wasserstein",
         1e-4,

@@ -36,6 +36,13 @@ def test_convolutional_networks_are_channels_last_from_four_images_on(name, sett
     assert all(w.is_contiguous() for w in weights) or chosen
 
 
+def test_a_frozen_network_of_the_strategy_has_the_layout_of_the_trained_ones(tmp_path):
+    parts = resolve(tiny("dcgan-mnist").changed({"training.channels_last": True}))
+    parts.strategy.perception = torch.nn.Conv2d(3, 4, 3)
+    Engine(parts, Run(tmp_path), Processes("cpu"), Observers())
+    assert parts.strategy.perception.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_both_layouts_learn_the_same(tmp_path):
     states = []
     for layout in (False, True):

@@ -1,0 +1,55 @@
+"""Adam's kernel called by the engine itself does what torch's own step does."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from ganzoo.engine.optimizers import NetworkOptimizer
+from ganzoo.recipes import Optimizer
+
+GOOD, BAD = torch.zeros(()), torch.ones(())
+
+
+def gradients(net, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(p.shape, generator=generator) for p in net.parameters()]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_steps_are_those_of_torch_and_a_bad_one_counts_nowhere(name):
+    ours, theirs = (nn.Linear(5, 3) for _ in "ab")
+    theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
+    mine = NetworkOptimizer(ours, Optimizer.read({"name": name, "weight_decay": 0.1}))
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    plain = kind(theirs.parameters(), lr=0, betas=(0.5, 0.999), weight_decay=0.1, fused=True)
+    for i, bad in enumerate([GOOD, GOOD, BAD, GOOD]):
+        mine.step(gradients(ours, i), bad, 0.01 * (i + 1))
+        for p, g in zip(theirs.parameters(), gradients(theirs, i), strict=True):
+            p.grad = g
+        plain.param_groups[0]["lr"] = 0.01 * (i + 1)
+        if not bad:
+            plain.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    assert [s["step"].item() for s in mine.state_dict()["state"].values()] == [3, 3]
+
+
+@torch.no_grad()
+def test_the_state_that_is_stepped_is_the_state_that_was_loaded():
+    net = nn.Linear(2, 2)
+    optimizer = NetworkOptimizer(net, Optimizer())
+    empty = copy.deepcopy(optimizer.state_dict())
+    for i in range(3):
+        optimizer.step(gradients(net, i), GOOD, 0.1)
+    saved, weights = copy.deepcopy(optimizer.state_dict()), copy.deepcopy(net.state_dict())
+    optimizer.step(gradients(net, 3), GOOD, 0.1)
+    wanted = copy.deepcopy(net.state_dict())
+    optimizer.load_state_dict(saved)
+    net.load_state_dict(weights)
+    optimizer.step(gradients(net, 3), GOOD, 0.1)
+    assert all(torch.equal(net.state_dict()[n], wanted[n]) for n in wanted)
+    optimizer.load_state_dict(empty)
+    optimizer.step(gradients(net, 0), GOOD, 0.1)
+    assert [s["step"].item() for s in optimizer.state_dict()["state"].values()] == [1, 1]
