@@ -41,7 +41,7 @@ def test_path_lengths_are_the_norms_of_the_jacobian_times_noise():
     projection = torch.randn_like(images)
     for i in range(2):
         gradient = torch.autograd.grad((images[i] * projection[i]).sum() / 28, [styles], retain_graph=True)[0][i]
-        torch.testing.assert_close(lengths[i], gradient.float().square().sum(1).mean().sqrt())
+        torch.testing.assert_close(lengths[i], gradient.square().sum(1).mean().sqrt())
 
 
 def test_the_path_update_is_lazy_and_its_mean_is_state():
