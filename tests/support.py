@@ -20,6 +20,8 @@ def smallest(cls, **given):
         if name in cls.model_fields:
             bounds = [m.ge for m in cls.model_fields[name].metadata if isinstance(m, annotated_types.Ge)]
             cheap[name] = max([*bounds, 1])
+    if "network" in cls.model_fields:  # of perceptual distances
+        cheap["network"] = "effnet-lite0,size=32"
     return cheap | given
 
 

@@ -85,9 +85,9 @@ RUNNING = "mapping.mean"
 
 def test_one_two_and_four_processes_reach_equal_weights():
     recipes = exact_recipes()
-    alone = together(1, double, recipes, 4, 4, timeout=300)[0]
+    alone = together(1, double, recipes, 4, 3, timeout=300)[0]
     for processes, accumulate in ((2, 2), (4, 1)):
-        ranks = together(processes, double, recipes, accumulate, 4, timeout=300)
+        ranks = together(processes, double, recipes, accumulate, 3, timeout=300)
         for name, weights in alone.items():
             for key, value in weights.items():
                 off = abs(ranks[0][name][key] - value).max(initial=0)
