@@ -151,4 +151,5 @@ def detail(low: np.ndarray, high: np.ndarray, side: int) -> Tensor:
     large = as_image(low).resize((high.shape[1], high.shape[0]), Image.Resampling.BICUBIC)
     plain = as_array(large).astype(np.float32)
     missed = torch.from_numpy(np.abs(plain - high).mean(2))[None, None]
-    return avg_pool2d(avg_pool2d(missed, scale), side, stride=1)[0, 0] + 1
+    rows = avg_pool2d(avg_pool2d(missed, scale), (side, 1), stride=1)  # a square mean is one of rows, then of columns
+    return avg_pool2d(rows, (1, side), stride=1)[0, 0] + 1

@@ -11,7 +11,9 @@ from tests.support import environment
 
 
 # the module, since the `accelerate` command imports timm, and so torchvision, which a CPU build of torch may not suit
-@pytest.mark.parametrize(("options", "processes"), [(["--cpu"], 1), (["--multi_gpu"], 2)])
+@pytest.mark.parametrize(
+    ("options", "processes"), [pytest.param(["--cpu"], 1, marks=pytest.mark.prove), (["--multi_gpu"], 2)]
+)
 def test_accelerate_launch_trains(options, processes, tmp_path):
     run = Run(tmp_path / "run")
     command = [sys.executable, "-m", "accelerate.commands.launch", *options, "--num_processes", str(processes)]
