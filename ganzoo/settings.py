@@ -81,7 +81,8 @@ def mistakes(error: Exception, place: str = "") -> list[str]:
         return [f"{place}: {error}" if place else str(error)]
     lines = []
     for item in error.errors(include_url=False):
-        where = ".".join(str(part) for part in (place, *item["loc"]) if part != "")
+        parts = (str(part) for part in (place, *item["loc"]) if part != "")
+        where = ".".join(part if part.isprintable() else repr(part) for part in parts)  # a line stays one line
         message = item["msg"][:1].lower() + item["msg"][1:]
         if item["type"] == "value_error":  # a validator's own words: lines of `message` or `place: message`
             lines += [_placed(where, line) for line in str(item["ctx"]["error"]).splitlines()]

@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ganzoo
@@ -225,6 +225,7 @@ def changed(tables, path, value):
 
 
 @given(st.lists(st.tuples(PLACES, VALUES), max_size=3))
+@example([("training", {"\n": None})])
 def test_any_mapping_is_a_recipe_or_a_recipe_error(changes):
     tables = minimal()
     for path, value in changes:
