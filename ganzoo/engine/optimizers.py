@@ -1,9 +1,10 @@
 """One optimiser per network, and the moving average of its weights. Nothing here makes the host wait for the device."""
 
+import contextlib
 import copy
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -26,7 +27,8 @@ class NetworkOptimizer:
         self.settings = settings
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         self._strides = [p.stride() for p in self.parameters]
-        self.optimizer = _build(settings, self.parameters)
+        with _no_compiler():
+            self.optimizer = _build(settings, self.parameters)
         self._bare_step = inspect.unwrap(type(self.optimizer).step)  # a fifth of the time goes into torch's wrappers
         alike = len({(p.device, p.dtype) for p in self.parameters}) == 1
         fused = alike and self.optimizer.defaults.get("fused")
@@ -124,11 +126,28 @@ class NetworkOptimizer:
             now.copy_(torch.where(bad.to(now.device) > 0, before, now))
 
     def state_dict(self) -> dict[str, Any]:
-        return self.optimizer.state_dict()
+        with _no_compiler():
+            return self.optimizer.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.optimizer.load_state_dict(state)
+        with _no_compiler():
+            self.optimizer.load_state_dict(state)
         self._find_state()
+
+
+WRAPPED = {name: getattr(torch.optim.Optimizer, name) for name in ("add_param_group", "state_dict", "load_state_dict")}
+
+
+@contextlib.contextmanager
+def _no_compiler() -> Iterator[None]:
+    """Within it an optimiser's methods are bare: torch's wrapper around them imports the compiler, over a second."""
+    for name, wrapped in WRAPPED.items():
+        setattr(torch.optim.Optimizer, name, inspect.unwrap(wrapped))
+    try:
+        yield
+    finally:
+        for name, wrapped in WRAPPED.items():
+            setattr(torch.optim.Optimizer, name, wrapped)
 
 
 def _build(s: Optimizer, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -90,15 +90,19 @@ def conditional(report: Report) -> Verdict:
     """Right labels, every class of them, varied within each class; no copies.
 
     Label accuracy alone is passed by one picture a class, coverage of the set by a model that is blind to its labels.
+    No classifier is right on every real picture (an O may be a zero), so labels are asked for as often as it is.
     """
-    accuracy, coverage = report["label-accuracy"], report["class-coverage"]
+    accuracy, instrument, coverage = (report[n] for n in ("label-accuracy", "classifier-accuracy", "class-coverage"))
+    shares = {name: value / max(instrument.per_class[name], 1e-9) for name, value in accuracy.per_class.items()}
+    worst, alike = min(shares, key=shares.__getitem__), accuracy.value / max(instrument.value, 1e-9)
     checks = [
-        Check("the classifier's accuracy on the reference", report["classifier-accuracy"].value, 0.985),
-        Check("label accuracy", accuracy.value, 0.985),
-        Check(f"label accuracy of class {_worst(accuracy)!r}", min(accuracy.per_class.values()), 0.965),
+        Check("the classifier's accuracy on the reference", instrument.value, 0.9),
+        Check("label accuracy over the classifier's on the reference", alike, 0.95),
+        Check(f"the same of class {worst!r}", shares[worst], 0.85),
         Check(f"coverage of class {_worst(coverage)!r}", min(coverage.per_class.values()), 0.6),
     ]
-    return Verdict("conditional", checks + _memorisation(report), bars=_like_real(report))
+    bars = [Check("label accuracy over the classifier's on the reference", alike, 0.99), *_like_real(report)]
+    return Verdict("conditional", checks + _memorisation(report), bars=bars)
 
 
 def unconditional(report: Report) -> Verdict:

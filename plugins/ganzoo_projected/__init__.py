@@ -5,7 +5,8 @@ from ganzoo import files_in, hookimpl
 
 @hookimpl
 def ganzoo_architectures():
-    return {"projected": "ganzoo_projected.architectures:Projected"}
+    names = {"projected": "Projected", "conditional-projected": "ConditionalProjected"}
+    return {name: f"ganzoo_projected.architectures:{target}" for name, target in names.items()}
 
 
 @hookimpl

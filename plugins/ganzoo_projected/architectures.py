@@ -7,7 +7,7 @@ from torch.nn.functional import conv2d, interpolate, leaky_relu
 
 from ganzoo import Discriminator
 from ganzoo_metrics.networks import EffNetLite0, Timm
-from ganzoo_resnet.architectures import Resnet, ResnetGenerator
+from ganzoo_resnet.architectures import ConditionalGenerator, Resnet, ResnetGenerator
 
 SCALES = 4  # feature maps of the backbone, its last ones
 
@@ -33,13 +33,30 @@ class Projected(Resnet):
         return ResnetGenerator(self.config) if network == "generator" else ProjectedDiscriminator(self.config)
 
 
+class ConditionalProjected(Projected):
+    """Conditional batch norm in the generator; each discriminator projects its features on the label's embedding.
+
+    The paper has no labels; their projection is that of Miyato and Koyama (2018), at every place of a feature map.
+    """
+
+    class Config(Projected.Config):
+        classes: int = Field(ge=1, le=100_000, description="number of labels")
+
+    conditions = ("label",)
+
+    def build(self, network: str) -> nn.Module:
+        if network == "generator":
+            return ConditionalGenerator(self.config)
+        return ProjectedDiscriminator(self.config, self.config.classes)
+
+
 class ProjectedDiscriminator(Discriminator):
-    """Images (N, channels, size, size) to logits of four scales, (N, 1, h, w) each.
+    """Images (N, channels, size, size), with `classes` also labels (N,), to logits of four scales, (N, 1, h, w) each.
 
     The feature network is no part of the state: its weights are known by its name.
     """
 
-    def __init__(self, config: Projected.Config):
+    def __init__(self, config: Projected.Config, classes: int = 0):
         super().__init__()
         self.resolution, mixed = config.resolution, config.mixed
         known = config.backbone == "effnet-lite0"
@@ -53,7 +70,7 @@ class ProjectedDiscriminator(Discriminator):
         for i, inputs in enumerate(channels):  # fixed, but drawn anew for each training: so they are state
             self.register_buffer(f"across_{i}", torch.randn(mixed, inputs, 1, 1) * (1 / inputs) ** 0.5)
             self.register_buffer(f"down_{i}", torch.randn(mixed, mixed, 3, 3) * (1 / (9 * mixed)) ** 0.5)
-        self.heads = nn.ModuleList(Head(mixed) for _ in channels)
+        self.heads = nn.ModuleList(Head(mixed, classes) for _ in channels)
 
     def _apply(self, fn, recurse=True):
         self.backbone._apply(fn)
@@ -72,18 +89,23 @@ class ProjectedDiscriminator(Discriminator):
             mixed.append(conv2d(x, getattr(self, f"down_{i}"), padding=1))
         return mixed[::-1]
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        return [head(x) for head, x in zip(self.heads, self.features(images), strict=True)]
+    def forward(self, images: Tensor, *label: Tensor) -> list[Tensor]:
+        return [head(x, *label) for head, x in zip(self.heads, self.features(images), strict=True)]
 
 
 class Head(nn.Module):
-    """Features (N, mixed, h, w) to logits (N, 1, h', w')."""
+    """Features (N, mixed, h, w), with `classes` also labels (N,), to logits (N, 1, h', w')."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, classes: int):
         super().__init__()
         self.first = nn.Conv2d(channels, 2 * channels, 3, 2, 1)
         self.second = nn.Conv2d(2 * channels, 2 * channels, 3, 1, 1)
         self.last = nn.Conv2d(2 * channels, 1, 1)
+        if classes:
+            self.embed = nn.Embedding(classes, 2 * channels)
+            nn.init.normal_(self.embed.weight, 0.0, (2 * channels) ** -0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.last(leaky_relu(self.second(leaky_relu(self.first(x), 0.2)), 0.2))
+    def forward(self, x: Tensor, *label: Tensor) -> Tensor:
+        x = leaky_relu(self.second(leaky_relu(self.first(x), 0.2)), 0.2)
+        told = [(x * self.embed(one)[:, :, None, None]).sum(1, keepdim=True) for one in label]
+        return sum(told, self.last(x))

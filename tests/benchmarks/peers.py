@@ -269,7 +269,7 @@ def _lightning(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
             self.untoggle_optimizer(opt_d)
 
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-    trainer = pytorch_lightning.Trainer(accelerator="cpu", max_epochs=1, logger=False, **quiet)
+    trainer = pytorch_lightning.Trainer(accelerator="cpu", max_epochs=-1, logger=False, **quiet)
     trainer.fit(Module(), _gated(work, gate()))
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.recipes import Optimizer
+from tests.support import python
 
 GOOD, BAD = torch.zeros(()), torch.ones(())
 
@@ -53,3 +54,17 @@ def test_the_state_that_is_stepped_is_the_state_that_was_loaded():
     optimizer.load_state_dict(empty)
     optimizer.step(gradients(net, 0), GOOD, 0.1)
     assert [s["step"].item() for s in optimizer.state_dict()["state"].values()] == [1, 1]
+
+
+def test_training_imports_no_compiler(tmp_path):
+    """torch's wrapper around an optimiser's methods would, which takes longer than all else before the first step."""
+    done = python(
+        f"""
+        import sys
+        import ganzoo
+        from tests.support import tiny
+        ganzoo.train(tiny("gan-mnist"), out={str(tmp_path / "run")!r}, device="cpu")
+        print("torch._dynamo" in sys.modules)
+        """
+    )
+    assert done.stdout.split()[-1] == "False", done.stderr

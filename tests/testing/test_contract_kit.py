@@ -29,7 +29,13 @@ def settings(tmp_path_factory):
     return {FOLDER: {"path": str(place), "size": 16}} | {f"dataset:folder-{k}": domains for k in ("pairs", "unpaired")}
 
 
-@pytest.mark.parametrize("one", [check for plugin in OURS for check in checks_of(plugin)], ids=str)
+def checks():
+    """Of our own parts. That recipes go on bit for bit `tests/engine/test_resume.py` tries for each strategy."""
+    for one in (check for plugin in OURS for check in checks_of(plugin)):
+        yield pytest.param(one, id=str(one), marks=[pytest.mark.prove] * (one.rule.__name__ == "trains_and_resumes"))
+
+
+@pytest.mark.parametrize("one", checks())
 def test_every_part_of_ours_passes(one, settings):
     subject = one.subject
     chosen = settings.get(f"{subject.kind}:{subject.name}", {})

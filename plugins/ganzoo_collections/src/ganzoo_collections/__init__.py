@@ -1,4 +1,4 @@
-"""Data sets that are too large for ganzoo itself."""
+"""Data sets that are too large for ganzoo itself, and what measures models of them."""
 
 from ganzoo import hookimpl
 
@@ -14,3 +14,8 @@ def ganzoo_datasets():
         "photos": "photo_patches:Photos",
     }
     return {name: f"ganzoo_collections.{target}" for name, target in names.items()}
+
+
+@hookimpl
+def ganzoo_features():
+    return {"glyphs-cnn": "ganzoo_collections.glyphs_cnn:GlyphsCNN"}
