@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/ganzoo demo --out runs/demo
 
 test: .venv/test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not prove" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not prove" -n 2 --dist worksteal
 
 lint: .venv/lint
 	$(BIN)/ruff format --check .

@@ -20,6 +20,7 @@ def asked(tmp_path):
         seeds=2,
         width=4,
         device="cpu",
+        backwards=False,
         out=tmp_path,
         page=tmp_path / "comparison.md",
     )

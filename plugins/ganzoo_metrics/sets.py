@@ -147,13 +147,16 @@ class Coverage(Density):
 
 
 class ClassCoverage(Coverage):
-    """Coverage of each class's reference pictures by the samples asked for with that label; the value is the mean."""
+    """Coverage of each class's reference pictures by the samples asked for with that label; the value is the mean.
+
+    `real` is that of as many training pictures, where they are at hand: what an ideal model can reach.
+    """
 
     title = "Coverage within a class"
     needs = ("features", "reference", "labels")
 
     def measure(self, evidence):
-        per_class, k, used = {}, self.config.k, 0
+        per_class, ideal, k, used = {}, [], self.config.k, 0
         for i, name in enumerate(evidence.label_names):
             real, fake = evidence.reference.of_class(i), evidence.samples.of_class(i)
             if min(len(real), len(fake)) <= k:
@@ -163,4 +166,7 @@ class ClassCoverage(Coverage):
                 )
             per_class[name] = density_coverage(real, fake[: len(real)], k)[1]
             used += min(len(real), len(fake))
-        return Result(math.fsum(per_class.values()) / len(per_class), per_class, count=used)
+            if evidence.has_training and len(seen := evidence.training.of_class(i)) > k:
+                ideal.append(density_coverage(real, seen[: len(real)], k)[1])
+        details = {"real": math.fsum(ideal) / len(ideal)} if len(ideal) == len(per_class) else {}
+        return Result(math.fsum(per_class.values()) / len(per_class), per_class, details, count=used)

@@ -13,7 +13,12 @@ from tests.benchmarks import growth, inference, limit, page, peers, results, sta
 from tests.benchmarks.sides import compare
 from tests.benchmarks.works import WORKS
 
-PARTS = {"start": start.measure, "growth": growth.measure, "inference": inference.measure}
+PARTS = {
+    "start": start.measure,
+    "growth": growth.measure,
+    "streams": growth.streams,
+    "inference": inference.measure,
+}
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.comparison` trains every adversarial loss with every regulariser and writes the page.
 
 The same networks, budget and data in every cell; each cell with several seeds. What is done is kept: the same command
-again goes on where it stopped, also in the middle of a training.
+again goes on where it stopped, also in the middle of a training. A second process beside it, with `--backwards`, shares
+the work.
 """
 
 import argparse
@@ -52,7 +53,7 @@ which cell is ahead early, on small networks, and not where each would end. `--i
 def main() -> None:
     asked = arguments()
     cells = list(product(asked.data, registry().names("loss"), REGULARIZERS, range(asked.seeds)))
-    for number, cell in enumerate(cells):
+    for number, cell in enumerate(cells[::-1] if asked.backwards else cells):
         path = _path(asked, cell)
         if not path.exists():
             found = measured(asked, *cell)
@@ -72,6 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--width", type=int, default=16, help="of the networks")
     parser.add_argument("--device", default=None)
+    parser.add_argument("--backwards", action="store_true", help="the last cell first, beside a process that does not")
     parser.add_argument("--out", type=Path, default=Path("runs/comparison"), help="where results are kept")
     parser.add_argument("--page", type=Path, default=DOCS / "comparison.md")
     return parser.parse_args()
@@ -107,7 +109,7 @@ def recipe(asked: argparse.Namespace, data: str, loss: str, regularizer: str, se
 
 def measured(asked: argparse.Namespace, *cell) -> dict:
     """Train one cell with one seed, or go on with it, and measure it. The run is removed when that is done."""
-    folder = asked.out / f"run-{cell[0]}"
+    folder = asked.out / ("backwards" if asked.backwards else "run")
     chosen = recipe(asked, *cell)
     begun = ganzoo.Run(folder).recipe if ganzoo.Run(folder).exists else None
     same = begun is not None and (begun.summary, begun.training.seed) == (chosen.summary, chosen.training.seed)
@@ -128,7 +130,7 @@ def page(asked: argparse.Namespace, results: dict) -> str:
     told = {k: getattr(asked, k) for k in ("width", "images", "seeds", "samples")}
     told |= {"batch": BATCH, "rate": RATE, "steps": asked.images // BATCH, "trainings": len(results)}
     text = HEAD.format(command=command, **told)
-    losses = registry().names("loss")
+    losses, tables = registry().names("loss"), []
     for data, (metric, rises) in product(asked.data, METRICS.items()):
         table = {
             (r, loss): [results[data, loss, r, seed].get(metric) for seed in range(asked.seeds)]
@@ -143,7 +145,8 @@ def page(asked: argparse.Namespace, results: dict) -> str:
         for r in REGULARIZERS:
             text += f"| {r} | {' | '.join(shown(table[r, loss]) for loss in losses)} |\n"
         text += "\n" + lessons(means, losses, rises)
-    return text
+        tables.append((means, rises))
+    return text + together(tables, losses)
 
 
 def shown(values: list[float | None]) -> str:
@@ -157,22 +160,40 @@ def lessons(means: dict, losses: list[str], rises: bool) -> str:
     """Which cell is the best, and how each loss and regulariser ranks among its like, on average."""
     if not means:
         return "No training lived.\n"
-    better = max if rises else min
-    best = better(means, key=means.get)
+    best = (max if rises else min)(means, key=means.get)
     lines = [f"The best cell is {best[0]} with `{best[1]}` ({means[best]:.3g})."]
-    for kind, names, others, cell in (
-        ("regulariser", list(REGULARIZERS), losses, lambda r, loss: (r, loss)),
-        ("loss", losses, list(REGULARIZERS), lambda loss, r: (r, loss)),
-    ):
-        ranks = {name: [] for name in names}
-        for other in others:
-            worst = float("-inf") if rises else float("inf")
-            order = sorted(names, key=lambda n, o=other: means.get(cell(n, o), worst), reverse=rises)
-            for name in names:
-                ranks[name].append(order.index(name) + 1)
-        order = sorted(names, key=lambda n: mean(ranks[n]))
-        lines.append(f"Mean rank of each {kind}: {', '.join(f'{n} {mean(ranks[n]):.1f}' for n in order)}.")
+    for kind, found in ranks(means, losses, rises).items():
+        lines.append(f"Mean rank of each {kind}: {_in_order({name: mean(places) for name, places in found.items()})}.")
     return "\n".join(lines) + "\n"
+
+
+def ranks(means: dict, losses: list[str], rises: bool) -> dict[str, dict[str, list[int]]]:
+    """The places of each regulariser among all with the same loss, and of each loss with the same regulariser."""
+    worst = float("-inf") if rises else float("inf")
+    places: dict[str, dict[str, list[int]]] = {"regulariser": {}, "loss": {}}
+    for kind, names, others in (("regulariser", list(REGULARIZERS), losses), ("loss", losses, list(REGULARIZERS))):
+        for other in others:
+            cells = {n: (n, other) if kind == "regulariser" else (other, n) for n in names}
+            order = sorted(names, key=lambda n, c=cells: means.get(c[n], worst), reverse=rises)
+            for name in names:
+                places[kind].setdefault(name, []).append(order.index(name) + 1)
+    return places
+
+
+def _in_order(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f}" for name, value in sorted(values.items(), key=lambda item: item[1]))
+
+
+def together(tables: list[tuple[dict, bool]], losses: list[str]) -> str:
+    """The ranks over every table."""
+    text = "\n## All tables together\n\n"
+    for kind in ("regulariser", "loss"):
+        merged: dict[str, list[int]] = {}
+        for means, rises in tables:
+            for name, places in ranks(means, losses, rises)[kind].items():
+                merged.setdefault(name, []).extend(places)
+        text += f"Mean rank of each {kind}: {_in_order({name: mean(places) for name, places in merged.items()})}.\n"
+    return text
 
 
 if __name__ == "__main__":

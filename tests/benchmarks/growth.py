@@ -1,17 +1,21 @@
 """How time and memory grow with the batch, the resolution, the width, the data and the number of registered parts."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from ganzoo import ResidentDataset, Spec
 from tests.benchmarks.sides import ROOT
@@ -52,6 +56,23 @@ try:
 except UnknownNameError:
     print(json.dumps([time.process_time() - began, (kib() - before) * 1024, listed]))
 """
+# images a second of one whole pass over tar shards of 64-pixel pictures, and what it adds at its highest
+PASS = """
+import re, sys, time, json, torch
+from pathlib import Path
+from ganzoo.registry import registry
+torch.set_num_threads(1)
+kind = registry().get("dataset", "webdataset")
+count = int(sys.argv[2])
+data = kind(kind.Config.read({"urls": sys.argv[1], "size": 64, "channels": 3, "count": count, "licence": "CC0-1.0"}))
+kib = lambda name: int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+data.read(("image",), 0, 0, 64)
+before, began = kib("VmRSS"), time.process_time()
+Path("/proc/self/clear_refs").write_text("5")
+for start in range(64, count - 64, 64):
+    data.read(("image",), 0, start, start + 64)
+print(json.dumps([(count - 128) / (time.process_time() - began), (kib("VmHWM") - before) * 1024]))
+"""
 PLUGIN = """
 import ganzoo
 
@@ -60,6 +81,8 @@ def ganzoo_losses():
     return {{f"loss-{{i}}": "ganzoo_vanilla.losses:Hinge" for i in range({count})}}
 """
 DATA = [10**3, 10**4, 10**5, 10**6]
+STREAMED = [2_000, 8_000, 32_000]
+SHARD = 1_000  # pictures in a tar
 REGISTERED = [10, 100, 1_000, 10_000]
 
 
@@ -72,6 +95,31 @@ def measure() -> dict[str, Any]:
         "data": {"x": DATA, "rows": [_data(n) for n in DATA]},
         "parts": {"x": REGISTERED, "rows": [_registered(n) for n in REGISTERED]},
     }
+
+
+def streams() -> dict[str, Any]:
+    """A whole pass over more and more pictures of noise, which no codec makes smaller, as tar shards on disk."""
+    rows = []
+    for count in STREAMED:
+        with tempfile.TemporaryDirectory() as folder:
+            for shard in range(count // SHARD):
+                _tar(Path(folder, f"{shard:03d}.tar"), shard)
+            size = sum(path.stat().st_size for path in Path(folder).iterdir())
+            rate, peak = _python(PASS, f"{folder}/{{000..{count // SHARD - 1:03d}}}.tar", count)
+        rows.append({"images_per_second": rate, "peak": peak, "size": size})
+    return {"stream": {"x": STREAMED, "rows": rows}}
+
+
+def _tar(path: Path, shard: int) -> None:
+    noise = np.random.default_rng(shard)
+    with tarfile.open(path, "w") as tar:
+        for i in range(SHARD):
+            content = io.BytesIO()
+            Image.fromarray(noise.integers(0, 256, (64, 64, 3), np.uint8)).save(content, "PNG", compress_level=1)
+            about = tarfile.TarInfo(f"{shard:03d}{i:05d}.png")
+            about.size = content.tell()
+            content.seek(0)
+            tar.addfile(about, content)
 
 
 def _python(code: str, *arguments: object, path: Path = ROOT) -> Any:

@@ -117,7 +117,7 @@ def one_of_each():
 def alone_and_by_two():
     """With two processes the networks that take long are left to `make prove`."""
     for name in one_of_each():
-        long = ganzoo.recipe(name).task == "transform" or name == "projected-mnist"
+        long = ganzoo.recipe(name).task == "transform" or name in ("projected-mnist", "biggan-mnist", "stylegan2-mnist")
         yield pytest.param(name, 1)
         yield pytest.param(name, 2, marks=[pytest.mark.prove] * long)
 

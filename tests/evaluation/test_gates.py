@@ -19,6 +19,7 @@ def test_new_digits_of_the_class_asked_for_pass():
     report, verdict = judged("conditional")
     assert verdict.reasons == []
     assert report["label-accuracy"].value > 0.99
+    assert 0.8 < report["class-coverage"].details["real"] <= 1  # the ideal that the gate holds it against
 
 
 def test_a_label_blind_model_looks_like_the_data_and_is_stopped():
