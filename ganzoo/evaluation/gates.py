@@ -91,19 +91,27 @@ def conditional(report: Report) -> Verdict:
 
     Label accuracy alone is passed by one picture a class, coverage of the set by a model that is blind to its labels.
     No classifier is right on every real picture (an O may be a zero), so labels are asked for as often as it is.
-    Nor do new fonts lie as near to old ones as digits do to digits: coverage, too, is held against the training's own.
+    Nor do new fonts lie as near to old ones as digits to digits: the coverage is held against that of a model that has
+    collapsed to ten real pictures a class.
     """
     accuracy, instrument, coverage = (report[n] for n in ("label-accuracy", "classifier-accuracy", "class-coverage"))
     shares = {name: value / max(instrument.per_class[name], 1e-9) for name, value in accuracy.per_class.items()}
-    least = min(coverage.per_class.values()) / coverage.details.get("real", 1.0)
+    least, ten = min(coverage.per_class.values()), max(coverage.details.get("ten", 0.3), 1e-9)
     worst, alike = min(shares, key=shares.__getitem__), accuracy.value / max(instrument.value, 1e-9)
     checks = [
         Check("the classifier's accuracy on the reference", instrument.value, 0.9),
         Check("label accuracy over the classifier's on the reference", alike, 0.95),
         Check(f"the same of class {worst!r}", shares[worst], 0.85),
-        Check(f"coverage of class {_worst(coverage)!r}, over that of training pictures", least, 0.4),
+        Check("coverage within the classes over that of ten training pictures each", coverage.value / ten, 1.0),
+        Check(f"coverage of class {_worst(coverage)!r} over the same", least / ten, 0.5),
     ]
-    bars = [Check("label accuracy over the classifier's on the reference", alike, 0.99), *_like_real(report)]
+    bars = [
+        Check("label accuracy over the classifier's on the reference", alike, 0.99),
+        Check(
+            "least coverage of a class over that of training pictures", least / coverage.details.get("real", 1.0), 0.6
+        ),
+        *_like_real(report),
+    ]
     return Verdict("conditional", checks + _memorisation(report), bars=bars)
 
 

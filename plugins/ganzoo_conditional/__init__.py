@@ -17,4 +17,4 @@ def ganzoo_recipes():
 
 @hookimpl
 def ganzoo_models():
-    return {"cgan-mnist": shipped_model("cgan-mnist")}
+    return {name: shipped_model(name) for name in ("cgan-mnist", "glyphs")}

@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from pydantic import Field
 
 from ganzoo import GanzooError, Metric, Result, Settings
@@ -149,14 +150,15 @@ class Coverage(Density):
 class ClassCoverage(Coverage):
     """Coverage of each class's reference pictures by the samples asked for with that label; the value is the mean.
 
-    `real` is that of as many training pictures, where they are at hand: what an ideal model can reach.
+    Where training pictures are at hand, `real` is that of as many of them, which an ideal model can reach, and `ten`
+    that of ten of them, over and over: what a model reaches that has collapsed to ten pictures of each class.
     """
 
     title = "Coverage within a class"
     needs = ("features", "reference", "labels")
 
     def measure(self, evidence):
-        per_class, ideal, k, used = {}, [], self.config.k, 0
+        per_class, real_ones, ten, k, used = {}, [], [], self.config.k, 0
         for i, name in enumerate(evidence.label_names):
             real, fake = evidence.reference.of_class(i), evidence.samples.of_class(i)
             if min(len(real), len(fake)) <= k:
@@ -167,6 +169,9 @@ class ClassCoverage(Coverage):
             per_class[name] = density_coverage(real, fake[: len(real)], k)[1]
             used += min(len(real), len(fake))
             if evidence.has_training and len(seen := evidence.training.of_class(i)) > k:
-                ideal.append(density_coverage(real, seen[: len(real)], k)[1])
-        details = {"real": math.fsum(ideal) / len(ideal)} if len(ideal) == len(per_class) else {}
+                few = seen[torch.linspace(0, len(seen) - 1, 10).long()].repeat(-(-len(real) // 10), 1)
+                real_ones.append(density_coverage(real, seen[: len(real)], k)[1])
+                ten.append(density_coverage(real, few[: len(real)], k)[1])
+        whole = len(ten) == len(per_class)
+        details = {"real": math.fsum(real_ones) / len(ten), "ten": math.fsum(ten) / len(ten)} if whole else {}
         return Result(math.fsum(per_class.values()) / len(per_class), per_class, details, count=used)
