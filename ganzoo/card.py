@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ganzoo.card_facts import licence_lines, limits, methods, training_command
+from ganzoo.card_facts import licence_lines, limits, measured, methods, training_command
 from ganzoo.text import HIDDEN, directions, plain
 
 PIPELINES = {"generate": "unconditional-image-generation", "transform": "image-to-image"}
@@ -149,7 +149,18 @@ def _measured(config: Mapping[str, Any]) -> str:
     if not rows:
         return "Nothing was measured on these weights."
     table = ["| metric | value | protocol |", "| --- | --- | --- |", *rows]
-    return "\n".join([*table, "", "Each number's whole protocol stands in `config.json`."])
+    return "\n".join([*table, "", *_by_class(config), "Each number's whole protocol stands in `config.json`."])
+
+
+def _by_class(config: Mapping[str, Any]) -> list[str]:
+    """A paragraph for each metric that was measured class by class."""
+    lines = []
+    for metric, found in measured(config, "details").items():
+        values = found.get("per_class") if isinstance(found, Mapping) else None
+        if values and isinstance(values, Mapping) and all(isinstance(v, int | float) for v in values.values()):
+            shown = ", ".join(f"{name}: {value:.3g}" for name, value in values.items())
+            lines += [escape(f"{metric} by class: {shown}."), ""]
+    return lines
 
 
 def _in_short(protocol: Any) -> str:

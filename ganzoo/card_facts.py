@@ -101,7 +101,17 @@ def limits(config: Mapping[str, Any]) -> list[str]:
         lines.append("It was published WITHOUT the gate of its family (--no-gate): its quality was not checked.")
     if not config.get("metrics"):
         lines.append("No metric stands behind it.")
+    missed = measured(config, "gate").get("below the bar")
+    for bar in missed if isinstance(missed, list) else ():
+        lines.append(f"Below the bar for models that ship with ganzoo: {plain(bar)}.")
     return lines
+
+
+def measured(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A table of what `make cards` recorded; empty where it isn't one, for the config may be anybody's."""
+    found = config.get("measured")
+    table = found.get(key) if isinstance(found, Mapping) else None
+    return table if isinstance(table, Mapping) else {}
 
 
 def methods(config: Mapping[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ def edit(folder, change):
 
 def test_a_card_that_was_measured_is_without_fault_but_for_its_gate(measured):
     (only,) = cards.faults(measured)
-    assert "failed its gate: label accuracy is" in only
+    assert "failed its gate: label accuracy over the classifier" in only
     config = json.loads((measured / "config.json").read_text())
     numbers = {metric["metric"]: metric for metric in config["metrics"]}
     for metric in config["metrics"]:
