@@ -45,7 +45,7 @@ losses with one (or two) of its [regularisers](recipes.md#regularisers), everyth
 in brackets the distance from the least to the greatest; a seed's model was measured by {samples:,} samples against the
 held-out part of its data. `failed` is a training that diverged.
 
-The budget is small ({steps:,} steps), so that all {trainings} trainings fit into an hour of two cores: the page says
+The budget is small ({steps:,} steps), so that all {trainings} trainings fit into two hours of two cores: the page says
 which cell is ahead early, on small networks, and not where each would end. `--images` and `--width` raise it.
 """
 
