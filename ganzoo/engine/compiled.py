@@ -46,6 +46,9 @@ class Compiler:
             log.info(
                 "not compiled: %s; a gradient through them is differentiated again", ", ".join(sorted(self._twice))
             )
+        import torch._dynamo
+        import torch._functorch.config
+
         # one graph may serve two updates of a tuple, so that its buffers can't be given away
         torch._functorch.config.donated_buffer = False
         for name in self.compiled:

@@ -114,12 +114,15 @@ def one_of_each():
     return list(found.values())
 
 
+LONG = "projected-mnist", "srcompact-photos-x2", "srgan-photos-x4"
+BY_TWO = "gan-mnist", "wgan-gp-mnist", "cgan-mnist", "began-mnist", "ada-mnist"
+
+
 def alone_and_by_two():
-    """With two processes the networks that take long are left to `make prove`."""
+    """What takes long is left to `make prove`: three recipes, and with two processes all but five."""
     for name in one_of_each():
-        long = ganzoo.recipe(name).task == "transform" or name in ("projected-mnist", "biggan-mnist", "stylegan2-mnist")
-        yield pytest.param(name, 1)
-        yield pytest.param(name, 2, marks=[pytest.mark.prove] * long)
+        yield pytest.param(name, 1, marks=[pytest.mark.prove] * (name in LONG))
+        yield pytest.param(name, 2, marks=[pytest.mark.prove] * (name not in BY_TWO))
 
 
 @pytest.mark.parametrize(("name", "processes"), alone_and_by_two())
