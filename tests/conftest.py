@@ -1,9 +1,13 @@
-"""One tiny conditional and one tiny unconditional training that many tests read and none changes."""
+"""What many tests use: the command, and two tiny trainings, conditional and not, which none of them changes."""
+
+import sys
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 import ganzoo
+from ganzoo.cli import console, errors, main
 from tests.support import tiny
 
 
@@ -30,3 +34,30 @@ def model(conditional_run):
 @pytest.fixture
 def unconditional(unconditional_run):
     return unconditional_run.model(device="cpu")
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Run `ganzoo ...` in this process, as the installed command does."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
+        for stream in (console, errors):  # rich looks up the terminal's width when it is made
+            monkeypatch.setattr(stream, "_width", 200)
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as done:
+            code = done.code or 0
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return run

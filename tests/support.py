@@ -1,28 +1,17 @@
 """What the tests share: tiny recipes of the real parts, and real distributions on disk for the plugin loader."""
 
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import textwrap
 from pathlib import Path
-
-import annotated_types
 
 import ganzoo
 from ganzoo.registry import registry
 from ganzoo.resolve import resolve
-
-
-def smallest(cls, **given):
-    """The cheapest settings that a `Config` allows: the least width, depth and latent."""
-    cheap = {}
-    for name in ("width", "discriminator_width", "depth", "latent_size", "embedding", "critic_steps"):
-        if name in cls.model_fields:
-            bounds = [m.ge for m in cls.model_fields[name].metadata if isinstance(m, annotated_types.Ge)]
-            cheap[name] = max([*bounds, 1])
-    if "network" in cls.model_fields:  # of perceptual distances
-        cheap["network"] = "effnet-lite0,size=32"
-    return cheap | given
+from ganzoo.testing.smallest import least
 
 
 def tiny(name, **changes):
@@ -31,7 +20,7 @@ def tiny(name, **changes):
     tables = {}
     for place in ("architecture", "strategy"):
         part = getattr(recipe, place)
-        tables[place] = smallest(registry().get(place, part.name).Config)
+        tables[place] = least(registry().get(place, part.name).Config)
     tables["training"] = {"batch_size": 4, "images": 4}
     recipe = recipe.changed(**tables, start_from=None)
     return recipe.changed({"training.images": 2 * images_of_a_step(recipe)}).changed(changes)
@@ -63,6 +52,15 @@ def distribution(folder, name, module, *, version="1.0", points=None, **files):
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nLicense: MIT\n")
     lines = points or f"{name.removeprefix('ganzoo-')} = {module}"
     (info / "entry_points.txt").write_text(f"[ganzoo]\n{lines}\n")
+
+
+def archive(path, members):
+    """A tar of (name, bytes)."""
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            tar.addfile(about, io.BytesIO(content))
 
 
 def python(code, *paths, **environment):

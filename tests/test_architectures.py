@@ -16,7 +16,7 @@ from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.recipes import Part, Recipe
 from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
-from tests.support import smallest
+from ganzoo.testing.smallest import least
 
 RECIPES = [Recipe.load(name) for name in registry().names("recipe")]
 TRANSLATORS = {recipe.architecture.name for recipe in RECIPES if recipe.task == "transform"}
@@ -37,7 +37,7 @@ def variants():
         cls = registry().get("architecture", name)
         for size, channels in itertools.product(offers(cls, "size", (4, 28, 33)), offers(cls, "channels", (1, 3))):
             classes = {"classes": CLASSES} if "classes" in cls.Config.model_fields else {}
-            settings = smallest(cls.Config, **size, **channels, **classes)
+            settings = least(cls.Config) | size | channels | classes
             yield pytest.param(name, settings, id="-".join(map(str, (name, *size.values(), *channels.values()))))
 
 
@@ -50,7 +50,7 @@ def made(name, **settings):
     wanted = {"size": 28, "channels": 1, "classes": CLASSES} | settings
     fields = cls.Config.model_fields
     architecture = architecture_of(
-        Part.read({"name": name} | smallest(cls.Config, **{k: v for k, v in wanted.items() if k in fields}))
+        Part.read({"name": name} | least(cls.Config) | {k: v for k, v in wanted.items() if k in fields})
     )
     torch.manual_seed(0)
     return architecture, {network: architecture.build(network) for network in architecture.networks}
@@ -162,7 +162,7 @@ def test_what_says_per_sample_depends_on_no_neighbour(name):
 def test_an_untrained_network_is_built_by_name(name):
     cls = registry().get("architecture", name)
     facts = {"size": 28, "channels": 1, "classes": 3, "scale": 2}
-    settings = smallest(cls.Config, **{key: facts[key] for key in facts if key in cls.Config.model_fields})
+    settings = least(cls.Config) | {key: facts[key] for key in facts if key in cls.Config.model_fields}
     assert isinstance(ganzoo.build(name, **settings), nn.Module)
     first, second = (ganzoo.build(name, network=cls.networks[-1], **settings).state_dict() for _ in range(2))
     assert any(not torch.equal(first[key], second[key]) for key in first)

@@ -6,42 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 import pytest
 from PIL import Image
 
-from ganzoo.cli import console, errors, main
 from tests.support import distribution, environment, ganzoo_command
 
 TINY = ["architecture.width=8", "architecture.latent_size=4", "training.batch_size=4", "training.images=8"]
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(capsys, monkeypatch):
-    """Run `ganzoo ...` in this process, as the installed command does."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
-        for stream in (console, errors):  # rich looks up the terminal's width when it is made
-            monkeypatch.setattr(stream, "_width", 200)
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as done:
-            code = done.code or 0
-        captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
-
-    return run
 
 
 @pytest.fixture

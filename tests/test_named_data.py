@@ -2,7 +2,6 @@
 
 import io
 import json
-import tarfile
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from ganzoo.captions import decode, encode
 from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.registry import registry
 from ganzoo.resolve import resolve
-from tests.support import tiny
+from tests.support import archive, tiny
 
 COUNT, SHARDS = 48, 6
 
@@ -57,17 +56,12 @@ def tars(tmp_path_factory):
     pytest.importorskip("webdataset")
     place = tmp_path_factory.mktemp("tars")
     for shard in range(SHARDS):
-        with tarfile.open(place / f"{shard:03d}.tar", "w") as tar:
-            for i in range(8 * shard, 8 * shard + 8):
-                members = {
-                    "png": picture(i),
-                    "cls": str(i % 2).encode(),
-                    "json": json.dumps({"said": f"no {i}"}).encode(),
-                }
-                for suffix, content in members.items():
-                    about = tarfile.TarInfo(f"{i:05d}.{suffix}")
-                    about.size = len(content)
-                    tar.addfile(about, io.BytesIO(content))
+        members = []
+        for i in range(8 * shard, 8 * shard + 8):
+            said = json.dumps({"said": f"no {i}"}).encode()
+            for suffix, content in {"png": picture(i), "cls": str(i % 2).encode(), "json": said}.items():
+                members.append((f"{i:05d}.{suffix}", content))
+        archive(place / f"{shard:03d}.tar", members)
     return place
 
 

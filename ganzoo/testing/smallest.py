@@ -29,18 +29,24 @@ def smallest(config: type[Settings], **given: Any) -> Any:
     return config.read(settings)
 
 
+def least(config: type[Settings]) -> dict[str, Any]:
+    """The least width, depth and latent that it allows, and perceptual distances of small pictures."""
+    fields = config.model_fields
+    found: dict[str, Any] = {
+        n: next((m.ge for m in fields[n].metadata if hasattr(m, "ge")), 1) for n in LEAST if n in fields
+    }
+    known = {n: text for n, text in CHEAP.items() if n in fields and text.partition(",")[0] in str(fields[n].default)}
+    return found | known
+
+
 def tiny(recipe: Recipe) -> Recipe:
     """The recipe with networks and batches as small as they go, from the beginning, and a budget of one step."""
     recipe = Recipe.parse({key: value for key, value in recipe.tables().items() if key != "start_from"}, recipe.name)
     changes: dict[str, Any] = {}
     for place in ("architecture", "strategy"):
         part = getattr(recipe, place)
-        fields = registry().get(place, part.name).Config.model_fields
-        least = {n: next((m.ge for m in fields[n].metadata if hasattr(m, "ge")), 1) for n in LEAST if n in fields}
-        least |= {
-            n: text for n, text in CHEAP.items() if n in fields and text.partition(",")[0] in str(fields[n].default)
-        }
-        changes |= {f"{place}.{name}": value for name, value in least.items()}
+        cheapest = least(registry().get(place, part.name).Config)
+        changes |= {f"{place}.{name}": value for name, value in cheapest.items()}
     short = {"training.batch_size": 4, "training.images": 1, "training.accumulate": 1, "training.log_every": 1}
     return recipe.changed(changes | short | {"training.optimizer.schedule": "constant"})
 

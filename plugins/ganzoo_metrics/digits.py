@@ -2,8 +2,6 @@
 
 from ganzoo_metrics.classifier import ClassifierFeatures
 
-WEIGHTS = "digits-cnn.safetensors"
-
 
 class DigitsCNN(ClassifierFeatures):
     """64 features of a digit, from a classifier trained on the 8,000 training digits of mnist-10k.
@@ -11,7 +9,7 @@ class DigitsCNN(ClassifierFeatures):
     Made by `python -m ganzoo_metrics.train_digits`; the weights' metadata holds its accuracy on the 2,000 held out.
     """
 
-    anchor, weights = "ganzoo_metrics", WEIGHTS
+    anchor, weights = "ganzoo_metrics", "digits-cnn.safetensors"
     size = 28
     labels = tuple("0123456789")
     licence = "Apache-2.0"

@@ -163,7 +163,7 @@ def lessons(means: dict, losses: list[str], rises: bool) -> str:
     best = (max if rises else min)(means, key=means.get)
     lines = [f"The best cell is {best[0]} with `{best[1]}` ({means[best]:.3g})."]
     for kind, found in ranks(means, losses, rises).items():
-        lines.append(f"Mean rank of each {kind}: {_in_order({name: mean(places) for name, places in found.items()})}.")
+        lines.append(f"Mean rank of each {kind}: {_in_order(found)}.")
     return "\n".join(lines) + "\n"
 
 
@@ -180,8 +180,8 @@ def ranks(means: dict, losses: list[str], rises: bool) -> dict[str, dict[str, li
     return places
 
 
-def _in_order(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.1f}" for name, value in sorted(values.items(), key=lambda item: item[1]))
+def _in_order(places: dict[str, list[int]]) -> str:
+    return ", ".join(f"{name} {mean(places[name]):.1f}" for name in sorted(places, key=lambda name: mean(places[name])))
 
 
 def together(tables: list[tuple[dict, bool]], losses: list[str]) -> str:
@@ -192,7 +192,7 @@ def together(tables: list[tuple[dict, bool]], losses: list[str]) -> str:
         for means, rises in tables:
             for name, places in ranks(means, losses, rises)[kind].items():
                 merged.setdefault(name, []).extend(places)
-        text += f"Mean rank of each {kind}: {_in_order({name: mean(places) for name, places in merged.items()})}.\n"
+        text += f"Mean rank of each {kind}: {_in_order(merged)}.\n"
     return text
 
 

@@ -3,12 +3,11 @@
 import io
 import json
 import os
-import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,12 +18,13 @@ from PIL import Image
 
 from ganzoo import ResidentDataset, Spec
 from tests.benchmarks.sides import ROOT
-from tests.support import distribution
+from tests.memory import kib
+from tests.support import archive, distribution
 
 # what one process adds at its highest over its state before the steps, and the least seconds of a step
 STEP = """
-import re, sys, time, json, torch, ganzoo
-from pathlib import Path
+import sys, time, json, torch, ganzoo
+from tests.memory import forget_peak, kib
 torch.set_num_threads(1)
 from tests.benchmarks.engine import engine_step
 from tests.benchmarks.given import parts
@@ -32,9 +32,8 @@ from tests.benchmarks.works import Work, built, noise
 size, width, batch = map(int, sys.argv[1:])
 networks = built("dcgan", size=size, channels=3, latent_size=64, width=width)
 step = engine_step(parts(Work("", "gan", batch, networks, noise(image=(3, size, size)), "non-saturating")))
-kib = lambda name: int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before = kib("VmRSS")
-Path("/proc/self/clear_refs").write_text("5")
+forget_peak()
 step()
 times = []
 while len(times) < 5 or (sum(times) < 0.5 and len(times) < 50):
@@ -43,32 +42,30 @@ print(json.dumps([min(times), (kib("VmHWM") - before) * 1024]))
 """
 # seconds to find the plugins, list the losses and be told that one doesn't exist, and the bytes that it takes
 NAMES = """
-import json, re, time
-from pathlib import Path
+import json, time
+from tests.memory import kib
 from ganzoo.registry import registry
 from ganzoo.errors import UnknownNameError
-kib = lambda: int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-before, began = kib(), time.process_time()
+before, began = kib("VmRSS"), time.process_time()
 found = registry()
 listed = len(found.names("loss"))
 try:
     found.entry("loss", "loss-none")
 except UnknownNameError:
-    print(json.dumps([time.process_time() - began, (kib() - before) * 1024, listed]))
+    print(json.dumps([time.process_time() - began, (kib("VmRSS") - before) * 1024, listed]))
 """
 # images a second of one whole pass over tar shards of 64-pixel pictures, and what it adds at its highest
 PASS = """
-import re, sys, time, json, torch
-from pathlib import Path
+import sys, time, json, torch
+from tests.memory import forget_peak, kib
 from ganzoo.registry import registry
 torch.set_num_threads(1)
 kind = registry().get("dataset", "webdataset")
 count = int(sys.argv[2])
 data = kind(kind.Config.read({"urls": sys.argv[1], "size": 64, "channels": 3, "count": count, "licence": "CC0-1.0"}))
-kib = lambda name: int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 data.read(("image",), 0, 0, 64)
 before, began = kib("VmRSS"), time.process_time()
-Path("/proc/self/clear_refs").write_text("5")
+forget_peak()
 for start in range(64, count - 64, 64):
     data.read(("image",), 0, start, start + 64)
 print(json.dumps([(count - 128) / (time.process_time() - began), (kib("VmHWM") - before) * 1024]))
@@ -103,23 +100,19 @@ def streams() -> dict[str, Any]:
     for count in STREAMED:
         with tempfile.TemporaryDirectory() as folder:
             for shard in range(count // SHARD):
-                _tar(Path(folder, f"{shard:03d}.tar"), shard)
+                archive(Path(folder, f"{shard:03d}.tar"), _pictures(shard))
             size = sum(path.stat().st_size for path in Path(folder).iterdir())
             rate, peak = _python(PASS, f"{folder}/{{000..{count // SHARD - 1:03d}}}.tar", count)
         rows.append({"images_per_second": rate, "peak": peak, "size": size})
     return {"stream": {"x": STREAMED, "rows": rows}}
 
 
-def _tar(path: Path, shard: int) -> None:
+def _pictures(shard: int) -> Iterator[tuple[str, bytes]]:
     noise = np.random.default_rng(shard)
-    with tarfile.open(path, "w") as tar:
-        for i in range(SHARD):
-            content = io.BytesIO()
-            Image.fromarray(noise.integers(0, 256, (64, 64, 3), np.uint8)).save(content, "PNG", compress_level=1)
-            about = tarfile.TarInfo(f"{shard:03d}{i:05d}.png")
-            about.size = content.tell()
-            content.seek(0)
-            tar.addfile(about, content)
+    for i in range(SHARD):
+        content = io.BytesIO()
+        Image.fromarray(noise.integers(0, 256, (64, 64, 3), np.uint8)).save(content, "PNG", compress_level=1)
+        yield f"{shard:03d}{i:05d}.png", content.getvalue()
 
 
 def _python(code: str, *arguments: object, path: Path = ROOT) -> Any:
@@ -155,7 +148,7 @@ class _Noise(ResidentDataset):
 def _data(count: int) -> dict[str, float]:
     """Images a second of a resident dataset of so many digits' size, and the bytes that it holds and adds."""
     torch.set_num_threads(1)
-    before = _resident()
+    before = kib("VmRSS")
     dataset = _Noise(count)
     rates, position = [], 0
     for _ in range(7):
@@ -164,8 +157,4 @@ def _data(count: int) -> dict[str, float]:
             dataset.read(("image",), 0, position, position + 64)
             position += 64
         rates.append(6400 / (time.process_time() - began))
-    return {"images_per_second": median(rates), "peak": _resident() - before}
-
-
-def _resident() -> int:
-    return int(re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+    return {"images_per_second": median(rates), "peak": (kib("VmRSS") - before) * 1024}

@@ -138,15 +138,14 @@ def _memory() -> str:
 
 def _peak(name: str, accumulate: int, more: dict[str, bool]) -> int:
     code = f"""
-import re, torch, ganzoo
-from pathlib import Path
+import torch, ganzoo
+from tests.memory import forget_peak, kib
 torch.set_num_threads(1)
 from tests.benchmarks.engine import engine
 changes = {{"training.batch_size": 1024, "training.accumulate": {accumulate}}} | {more!r}
 made = engine(ganzoo.recipe({name!r}).changed(changes))
-kib = lambda name: int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 before = kib("VmRSS")
-Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+forget_peak()
 for _ in range(2): made._step()
 print((kib("VmHWM") - before) * 1024)
 """

@@ -7,16 +7,15 @@ outside (a peer's) calls the gate whenever it draws a batch, and waits there for
 import contextlib
 import json
 import os
-import re
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import TextIO
 
 import torch
 
 from tests.benchmarks.works import WORKS
+from tests.memory import forget_peak, kib
 
 SIDE = 1024  # of the matrices whose product's rate is the limit
 
@@ -26,25 +25,21 @@ class Gate:
 
     def __init__(self, answers: TextIO):
         self.answers, self.left, self.began = answers, 0, (0.0, 0.0)
-        self.resident = _kib("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
+        self.resident = kib("VmRSS")
+        forget_peak()
 
     def __call__(self) -> None:
         self.left -= 1
         if self.left > 0:
             return
         cpu, wall = time.process_time() - self.began[0], time.perf_counter() - self.began[1]
-        peak = (_kib("VmHWM") - self.resident) * 1024
+        peak = (kib("VmHWM") - self.resident) * 1024
         print(json.dumps({"cpu": cpu, "wall": wall, "peak": peak}), file=self.answers, flush=True)
         line = sys.stdin.readline()
         if not line:
             raise SystemExit
         self.left = int(line)
         self.began = time.process_time(), time.perf_counter()
-
-
-def _kib(name: str) -> int:
-    return int(re.search(name + r":\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def main(name: str, side: str) -> None:

@@ -30,6 +30,7 @@ def test_a_label_blind_model_looks_like_the_data_and_is_stopped():
     report, verdict = judged("conditional", blind=True)
     assert report["label-accuracy"].value < 0.2
     assert any("label accuracy" in reason for reason in verdict.reasons)
+    assert any("least coverage of a class" in str(bar) for bar in verdict.bars if not bar.passed)
 
 
 @pytest.mark.parametrize("family", ["conditional", "unconditional"])

@@ -4,8 +4,6 @@ import string
 
 from ganzoo_metrics.classifier import ClassifierFeatures
 
-WEIGHTS = "glyphs-cnn.safetensors"
-
 
 class GlyphsCNN(ClassifierFeatures):
     """64 features of a letter or digit, from a classifier trained on the 398 training fonts of `glyphs`.
@@ -13,7 +11,7 @@ class GlyphsCNN(ClassifierFeatures):
     Made by `python -m ganzoo_collections.train_glyphs`; its accuracy on the 96 unseen fonts is in the metadata.
     """
 
-    anchor, weights = "ganzoo_collections", WEIGHTS
+    anchor, weights = "ganzoo_collections", "glyphs-cnn.safetensors"
     size, widths = 32, (24, 48, 96, 96)
     labels = tuple(string.ascii_uppercase + string.digits)
     licence = "Apache-2.0"
