@@ -71,6 +71,7 @@ class Protocol(Settings):
     training: str = Field("none", max_length=500, description="what the model learned from, where the metric uses it")
     training_sha256: str = Field("", max_length=64, description="hash of its pixels")
     count: int = Field(ge=1, description="samples of each seed that entered")
+    labels: str = Field("none", max_length=500, description="how often each is asked of a model that knows labels")
     resize: str = Field("none", max_length=200)
     colour: str = Field("as is", max_length=200)
     crop: str = Field("none", max_length=200)

@@ -119,6 +119,7 @@ class Training(Settings):
     compile: bool | None = Field(
         None, description="torch.compile, of networks whose gradient isn't penalised; left out: no"
     )
+    graphs: bool | None = Field(None, description="steps as CUDA graphs, where they can be captured; left out: no")
     optimizer: Optimizer = Optimizer()
     ema: dict[str, Ema] = Field({}, max_length=32, description="networks to average")
     freeze: tuple[str, ...] = Field((), max_length=1000, description="networks or parts (`network.module`) kept as is")

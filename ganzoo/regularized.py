@@ -55,7 +55,7 @@ def updates(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, ...]]
 
 
 def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, ...]]) -> Updates:
-    terms = {n: r for n, r in _terms(strategy).items() if strategy.progress.step % r.every == 0}
+    terms = {n: r for n, r in _terms(strategy).items() if strategy.due(r.every)}
     calls: list[Call] = []
     everything: Any = list(strategy.regularizers.values())
     shown = {n: Shown(getattr(nets, n), everything, calls, bool(terms)) for n in discriminators(strategy)}

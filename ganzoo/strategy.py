@@ -1,6 +1,6 @@
 """The strategy contract: the order of updates in one training step, as a generator."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,8 @@ class Strategy(nn.Module):
     holds the `inputs` and then the recipe's conditions, by position. Images are float in [-1, 1], (N, C, H, W).
 
     The order of yields depends on settings, `self.progress` and state alone, never on a tensor's value. State is made
-    in `__init__` (buffers, so that checkpoints carry it) and changes only in `after_step` and `keep`.
+    in `__init__` (buffers, so that checkpoints carry it) and changes only in `after_step` and `keep`. What reads
+    `self.progress` through `varying` and `due` alone can run as CUDA graphs (`training.graphs`).
     """
 
     class Config(Settings):
@@ -87,6 +88,14 @@ class Strategy(nn.Module):
 
     def after_step(self, means: Mapping[str, Tensor]) -> None:
         """Change declared state, from each metric's mean over micro-batches and processes ("network/metric")."""
+
+    def varying(self, number: Callable[[], float]) -> Any:
+        """What `number`, which may read `self.progress`, gives: a float, or a scalar tensor in a captured step."""
+        return number()
+
+    def due(self, every: int) -> bool:
+        """Whether this step is one of every `every`-th, the first included."""
+        return self.progress.step % every == 0
 
     def keep(self, examples: Mapping[str, Tensor]) -> None:
         """Change declared state from the `examples` of the step's updates, of the whole batch in its order."""

@@ -111,12 +111,16 @@ def _print(report: Any, as_json: bool) -> None:
             "  ".join(f"{key} {value:.4g}" for key, value in measurement.details.items()),
         )
     console.print(table)
-    protocols = {m.protocol.features: m.protocol for m in report.measurements.values() if m.protocol.features != "none"}
+    protocols = {
+        (m.protocol.features, m.protocol.labels): m.protocol
+        for m in report.measurements.values()
+        if m.protocol.features != "none"
+    }
     for protocol in protocols.values():
         console.print(
             f"features {protocol.features} ({protocol.features_sha256[:12]}), reference {protocol.reference} "
-            f"({protocol.reference_count}), {protocol.count} samples, resize {protocol.resize}, {protocol.colour}, "
-            f"{protocol.depth}, seeds {list(protocol.seeds)}",
+            f"({protocol.reference_count}), {protocol.count} samples, labels {protocol.labels}, "
+            f"resize {protocol.resize}, {protocol.colour}, {protocol.depth}, seeds {list(protocol.seeds)}",
             highlight=False,
             soft_wrap=True,
         )

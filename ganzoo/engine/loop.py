@@ -14,6 +14,7 @@ from ganzoo.engine import health, report, trouble
 from ganzoo.engine.best import Best
 from ganzoo.engine.compiled import Compiler
 from ganzoo.engine.export import export, sample_grid
+from ganzoo.engine.graphs import Graphs
 from ganzoo.engine.measure import measured
 from ganzoo.engine.memory import keep_freed_memory
 from ganzoo.engine.observers import Observers
@@ -89,6 +90,7 @@ class Engine:
             training.precision,
             training.seed,
         )
+        self.graphs = Graphs(self.stepper, wanted=bool(training.graphs))
         self.compiler = Compiler(self.networks, wanted=bool(training.compile))
         self.best = Best(parts, run)
         self.steps = self.images = self.attempt = 0
@@ -207,7 +209,7 @@ class Engine:
         began = time.perf_counter()
         fraction = min(1.0, self.images / self.training.images)
         self.strategy.__dict__["progress"] = Progress(self.steps, self.images, fraction)
-        step = self.stepper.step(self.attempt, moves=not self.window)
+        step = self.graphs.step(self.attempt, moves=not self.window)
         if not step.drawn:
             raise TrainingError(f"strategy {self.parts.recipe.strategy.name!r} drew no batch in step {self.steps}")
         self.steps += 1

@@ -32,8 +32,8 @@ class NetworkOptimizer:
         self._bare_step = inspect.unwrap(type(self.optimizer).step)  # a fifth of the time goes into torch's wrappers
         alike = len({(p.device, p.dtype) for p in self.parameters}) == 1
         fused = alike and self.optimizer.defaults.get("fused")
-        self._kernel = KERNELS.get(type(self.optimizer)) if fused else None
-        self._state: list[list[Tensor]] = []  # Adam's, in the parameters' order, once it has made it
+        self.kernel = KERNELS.get(type(self.optimizer)) if fused else None
+        self.state: list[list[Tensor]] = []  # Adam's, in the parameters' order, once it has made it
 
     def rate(self, images: int, fraction: float) -> float:
         """The learning rate after `images` real images, `fraction` of the budget."""
@@ -51,7 +51,7 @@ class NetworkOptimizer:
             for p, g, strides in zip(self.parameters, gradients, self._strides, strict=True)
         ]
 
-    def step(self, gradients: Sequence[Tensor | None], bad: Tensor, rate: float) -> None:
+    def step(self, gradients: Sequence[Tensor | None], bad: Tensor, rate: float | Tensor) -> None:
         """One step by dense gradients. `bad` is 1.0 on the device when this update isn't finite: nothing moves.
 
         Called under no_grad.
@@ -59,7 +59,7 @@ class NetworkOptimizer:
         gradients = self._clipped(gradients)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if self._state and all(g is not None for g in gradients):
+        if self.state and all(g is not None for g in gradients):
             self._fused_step(gradients, bad, rate)
             return
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
@@ -75,13 +75,13 @@ class NetworkOptimizer:
             parameter.grad = None
         self._find_state()
 
-    def _fused_step(self, gradients: Sequence[Tensor | None], bad: Tensor, rate: float) -> None:
+    def _fused_step(self, gradients: Sequence[Tensor | None], bad: Tensor, rate: float | Tensor) -> None:
         """What `Adam.step` does by its kernel, without sorting tensors by device first: half its host cost."""
         (beta1, beta2), s = self.settings.betas, self.settings
-        averages, squares, steps = self._state
+        averages, squares, steps = self.state
         torch._foreach_add_(steps, [one(bad.device) - bad] * len(steps))
-        assert self._kernel is not None
-        self._kernel(
+        assert self.kernel is not None
+        self.kernel(
             self.parameters,
             gradients,
             averages,
@@ -102,8 +102,8 @@ class NetworkOptimizer:
     def _find_state(self) -> None:
         """A parameter that never had a gradient has no state; then torch's own step goes on serving."""
         states: list[dict[str, Tensor]] = [self.optimizer.state.get(p, {}) for p in self.parameters]
-        whole = self._kernel is not None and all(states)
-        self._state = [[s[n] for s in states] for n in ("exp_avg", "exp_avg_sq", "step")] if whole else []
+        whole = self.kernel is not None and all(states)
+        self.state = [[s[n] for s in states] for n in ("exp_avg", "exp_avg_sq", "step")] if whole else []
 
     def _clipped(self, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
         longest, largest = self.settings.clip_norm, self.settings.clip_value
@@ -172,7 +172,8 @@ class Average:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._averaged: list[Tensor] = list(self.network.parameters())
         self._live: list[Tensor] = list(network.parameters())
-        self._buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
+        buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
+        self._buffers = [average for average, _ in buffers], [live for _, live in buffers]
 
     @torch.no_grad()
     def update(self, images: int, drawn: int) -> None:
@@ -182,5 +183,6 @@ class Average:
             half_life = min(half_life, images * self.settings.rampup)
         weight = 1 - 0.5 ** (drawn / max(half_life, 1e-8))
         torch._foreach_lerp_(self._averaged, self._live, weight)
-        for average, live in self._buffers:
-            average.copy_(live)
+        averaged, live = self._buffers
+        if averaged:
+            torch._foreach_copy_(averaged, live)

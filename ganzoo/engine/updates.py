@@ -1,8 +1,7 @@
 """Run a strategy's generator: micro-batches in lock-step, gradients of the named networks only, one step an update."""
 
 import contextlib
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -75,6 +74,8 @@ class Stepper:
         self.names = {id(network): name for name, network in networks.items()}
         self.parameters = {name: optimizer.parameters for name, optimizer in optimizers.items()}
         self.buffers = [b for net in networks.values() for b in net.buffers() if b.is_floating_point()]
+        self.progress = strategy.progress  # of this step, as the strategy may not see it
+        self.rates: Mapping[str, float | Tensor] = {}  # of this step, a network's learning rate
         self.check(accumulate)
 
     def check(self, accumulate: int) -> None:
@@ -100,39 +101,68 @@ class Stepper:
             raise
 
     def _step(self, attempt: int, moves: bool) -> Step:
-        progress, shards = self.strategy.progress, self.processes.count * self.accumulate
+        batches, turns = self.begin()
+        done, segment = Step(), 0
+        while names := self.segment(segment, turns, done, attempt, moves):
+            segment += 1
+        if self.processes.count > 1:
+            agree_on(self.processes, type(self.strategy).__name__, segment, names)
+        done.drawn = batches[0].drawn * self.batch_size
+        self.finish(done)
+        return done
+
+    def begin(self) -> tuple[list[Batches], list[Iterator[Update | tuple[Update, ...]]]]:
+        """What each micro-batch of the next step draws from, and its pass of the strategy's generator."""
+        self.progress = progress = self.strategy.progress
+        shards = self.processes.count * self.accumulate
+        self.rates = {name: o.rate(progress.images, progress.fraction) for name, o in self.optimizers.items()}
         first = self.processes.rank * self.accumulate
         batches = [
             Batches(self.read, progress.images, self.batch_size, first + i, shards) for i in range(self.accumulate)
         ]
-        turns = [iter(regularized.updates(self.strategy, self.nets, b)) for b in batches]
-        done = Step()
-        for segment in itertools.count():
-            names: list[tuple[str, ...]] | None = None
-            gradients: Gradients = {}
-            metrics: dict[str, Tensor] = {}
-            for i, turn in enumerate(turns):
-                seed(self.processes.device, self.seed, attempt, progress.step, segment, first + i)
-                updates = self._advance(turn)
-                here = [tuple(self._name(n) for n in update.networks) for update in updates]
-                if names is not None and here != names:
-                    raise PluginError(
-                        f"strategy {type(self.strategy).__name__} updates {names} in micro-batch 0 and {here} in "
-                        f"micro-batch {i} (segment {segment} of a step); its yields must not depend on a tensor's value"
-                    )
-                names = here
-                self._differentiate(updates, here, segment, gradients, metrics)
-                for update in updates:
-                    for name, rows in update.examples.items():
-                        done.examples.setdefault(name, []).append(rows)
-            if not names:
-                break
-            self._apply(names, segment, gradients, metrics, done, moves)
-        if self.processes.count > 1:
-            agree_on(self.processes, type(self.strategy).__name__, segment, names)
-        done.drawn = batches[0].drawn * self.batch_size
-        self._after(done)
-        return done
+        return batches, [self.turn(b) for b in batches]
+
+    def turn(self, batches: Iterator[tuple[Tensor, ...]]) -> Iterator[Update | tuple[Update, ...]]:
+        return iter(regularized.updates(self.strategy, self.nets, batches))
+
+    def seed_noise(self, attempt: int, segment: int, micro_batch: int = 0) -> None:
+        """Noise depends on the place in the training alone, so nothing of it needs to be stored."""
+        shard = self.processes.rank * self.accumulate + micro_batch
+        seed(self.processes.device, self.seed, attempt, self.progress.step, segment, shard)
+
+    def segment(
+        self,
+        number: int,
+        turns: Sequence[Iterator[Update | tuple[Update, ...]]],
+        done: Step,
+        attempt: int | None,
+        moves: bool = False,
+    ) -> list[tuple[str, ...]]:
+        """From one yield to the next, and the update that it asks for: the networks of it; nothing at the step's end.
+
+        Without an `attempt` noise goes on from where it is.
+        """
+        names: list[tuple[str, ...]] | None = None
+        gradients: Gradients = {}
+        metrics: dict[str, Tensor] = {}
+        for i, turn in enumerate(turns):
+            if attempt is not None:
+                self.seed_noise(attempt, number, i)
+            updates = self._advance(turn)
+            here = [tuple(self._name(n) for n in update.networks) for update in updates]
+            if names is not None and here != names:
+                raise PluginError(
+                    f"strategy {type(self.strategy).__name__} updates {names} in micro-batch 0 and {here} in "
+                    f"micro-batch {i} (segment {number} of a step); its yields must not depend on a tensor's value"
+                )
+            names = here
+            self._differentiate(updates, here, number, gradients, metrics)
+            for update in updates:
+                for name, rows in update.examples.items():
+                    done.examples.setdefault(name, []).append(rows)
+        if names:
+            self._apply(names, number, gradients, metrics, done, moves)
+        return names or []
 
     def _advance(self, turn: Iterator[Update | tuple[Update, ...]]) -> tuple[Update, ...]:
         """The code between two yields. An empty tuple: the step is over."""
@@ -230,10 +260,8 @@ class Stepper:
         losses = [value.clone() for key, value in metrics.items() if key.endswith("/loss")]
         # an infinite loss with finite gradients is bad too
         bad = not_finite([*(g for part in dense.values() for g in part if g is not None), *losses])
-        progress = self.strategy.progress
         for name, part in dense.items():
-            optimizer = self.optimizers[name]
-            rate = optimizer.rate(progress.images, progress.fraction)
+            optimizer, rate = self.optimizers[name], self.rates[name]
             if moves:
                 before = [p.detach().clone() for p in optimizer.parameters]
                 done.moves.setdefault(f"{name}/gradient_norm", []).append(norm([g for g in part if g is not None]))
@@ -245,7 +273,8 @@ class Stepper:
             done.metrics.setdefault(key, []).append(value)
         done.updates.append((" and ".join("+".join(n) for n in names), bad))
 
-    def _after(self, done: Step) -> None:
+    def finish(self, done: Step) -> None:
+        """Let the strategy and its regularisers change their state, after the last update of a step."""
         if done.examples:
             rows = {name: self.processes.collect(torch.cat(parts)) for name, parts in done.examples.items()}
             with torch.no_grad():

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -72,8 +73,16 @@ def evaluate_model(
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training)]
     chosen = metrics or parts.metrics_for(model.labels, network, True, training is not None)
 
-    def made(seed: int) -> Evidence:
-        return Evidence(View(Sampled(model, count, seed), network, tick=tick), views[0], views[1], network)
+    labelled = [p for p in (training, reference) if p and p.labels is not None and p.label_names == model.labels]
+    real = labelled[0] if labelled and model.labels else None
+
+    @lru_cache(maxsize=2)
+    def sampled(seed: int, like: Pictures | None) -> Evidence:
+        return Evidence(View(Sampled(model, count, seed, like), network, tick=tick), views[0], views[1], network)
+
+    def made(seed: int, metric: Metric) -> Evidence:
+        """Whole sets are compared with each class as frequent as in the real one, classes by as many of each."""
+        return sampled(seed, None if "labels" in metric.needs else real)
 
     return measure(model.name, chosen, made, seeds, notes)
 
@@ -105,34 +114,33 @@ def evaluate_pictures(
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training, sources)]
     evidence = Evidence(View(images, network, tick=tick), views[0], views[1], network, views[2])
     chosen = metrics or parts.metrics_for(images.label_names, network, reference is not None, training is not None)
-    return measure(images.name, chosen, lambda _: evidence, [], [])
+    return measure(images.name, chosen, lambda *_: evidence, [], [])
 
 
 def measure(
-    name: str, metrics: Sequence[str], made: Callable[[int], Evidence], seeds: Sequence[int], notes: list[str]
+    name: str, metrics: Sequence[str], made: Callable[[int, Metric], Evidence], seeds: Sequence[int], notes: list[str]
 ) -> Report:
     """Run each metric on the evidence of each seed (once, where there is no seed)."""
     chosen = {metric: parts.metric(metric) for metric in dict.fromkeys(metrics)}
     results: dict[str, list[Result]] = {metric: [] for metric in chosen}
-    evidence = None
+    given: dict[str, Evidence] = {}
     for seed in seeds or [0]:
-        evidence = made(seed)
+        given = {metric: made(seed, component) for metric, component in chosen.items()}
         for metric, component in chosen.items():
-            check(metric, component, evidence)
+            check(metric, component, given[metric])
         for metric, component in chosen.items():
-            results[metric].append(component.measure(evidence))
-    assert evidence is not None
+            results[metric].append(component.measure(given[metric]))
     measured = {
         metric: Measurement.of(
-            title(component, evidence.network, evidence.samples.count),
+            title(component, given[metric].network, given[metric].samples.count),
             component.higher_is_better,
             results[metric],
             protocol,
         )
         for metric, component in chosen.items()
-        for protocol in [_protocol(metric, component, evidence, results[metric][0], seeds)]
+        for protocol in [_protocol(metric, component, given[metric], results[metric][0], seeds)]
     }
-    return Report(name, measured, evidence, notes)
+    return Report(name, measured, next(reversed(given.values())), notes)
 
 
 def check(name: str, metric: Metric, evidence: Evidence) -> None:

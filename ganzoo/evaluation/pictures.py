@@ -75,13 +75,19 @@ class Held(Pictures):
 
 
 class Sampled(Pictures):
-    """What a model makes of a seed, made again each time it is asked for; labels take turns."""
+    """What a model makes of a seed, made again each time it is asked for.
 
-    def __init__(self, model: Model, count: int, seed: int):
+    Where it knows labels they take turns, or are as frequent as in the real pictures that it is compared with.
+    """
+
+    def __init__(self, model: Model, count: int, seed: int, real: Pictures | None = None):
         self.model, self.count, self.seed = model, count, seed
         self.name = f"{model.name}, seed {seed}"
         if model.labels:
             self.labels, self.label_names = torch.arange(count) % len(model.labels), model.labels
+            self.treatment = {"labels": "in turn"}
+            if real is not None and real.labels is not None:
+                self.labels, self.treatment = in_proportion(real.labels, count), {"labels": f"as in {real.name}"}
 
     def batches(self) -> Iterator[Tensor]:
         for start in range(0, self.count, BATCH):
@@ -111,6 +117,15 @@ class FromDataset(Pictures):
     def batches(self) -> Iterator[Tensor]:
         for start, stop in self._ends():
             yield to_bytes((self.dataset.read((self.column,), 0, start, stop)[0] + 1) / 2)
+
+
+def in_proportion(labels: Tensor, count: int) -> Tensor:
+    """`count` labels as frequent as among `labels` (N,), in every stretch of them as nearly as can be.
+
+    The i-th is the quantile at the fraction of i times the golden ratio, a sequence of low discrepancy.
+    """
+    quantiles = torch.arange(count, dtype=torch.float64) * ((5**0.5 - 1) / 2) % 1
+    return labels.sort().values[(quantiles * len(labels)).long()]
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class StyleGAN2(Strategy):
         real_logits, fake_logits = self.logits(D, (real, fake.detach()), *condition)
         yield Update(D, self.loss.discriminator(real_logits, fake_logits))
         yield Update(G, self.loss.generator(D(fake, *condition), self.real_logits(D, real, *condition)))
-        if self.config.path_weight and self.progress.step % self.config.path_every == 0:
+        if self.config.path_weight and self.due(self.config.path_every):
             latents = G.latent(len(real))
             lengths = path_lengths(G, self.mixed(G, latents, *condition), G.noise(latents))
             penalty = self.config.path_weight * (lengths - self.length).square().mean()

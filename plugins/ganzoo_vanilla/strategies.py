@@ -63,7 +63,7 @@ class R1R2(Strategy):
         fake = G(G.latent(len(real)), *condition)
         logits, slopes = self.logits_and_slopes(D, (real, fake.detach()), *condition)
         r1, r2 = (squared.mean() for squared in slopes)
-        loss = self.loss.discriminator(*logits) + self.gamma() / 2 * (r1 + r2)
+        loss = self.loss.discriminator(*logits) + self.varying(self.gamma) / 2 * (r1 + r2)
         yield Update(D, loss, r1=r1, r2=r2, gap=gap(*logits))
         yield Update(G, self.loss.generator(D(fake, *condition), self.real_logits(D, real, *condition)))
 

@@ -20,18 +20,18 @@ from ganzoo.run import Run
 THIN = {"architecture.width": 4, "architecture.latent_size": 4, "training.batch_size": 2}
 
 
-def engine(recipe: Recipe | Parts) -> Engine:
+def engine(recipe: Recipe | Parts, device: str = "cpu") -> Engine:
     """An engine ready to step, with everything on: averages, metrics and the log at its interval."""
     parts = recipe if isinstance(recipe, Parts) else resolve(recipe)
-    made = Engine(parts, Run(Path(mkdtemp())), Processes("cpu"), Observers())
+    made = Engine(parts, Run(Path(mkdtemp())), Processes(device), Observers())
     made.run.begin(made.parts.recipe, made.parts.spec)
     made._log_start()
     return made
 
 
-def engine_step(recipe: Recipe | Parts) -> Callable[[], None]:
+def engine_step(recipe: Recipe | Parts, device: str = "cpu") -> Callable[[], None]:
     """One step as `Engine.train` takes it, its log included."""
-    made = engine(recipe)
+    made = engine(recipe, device)
 
     def step() -> None:
         before = made.images

@@ -60,7 +60,7 @@ class LazyR1(Strategy):
         G, D = nets.generator, nets.discriminator
         (real,) = next(batches)
         fake = G(G.latent(len(real)))
-        lazy = self.progress.step % R1_EVERY == 0
+        lazy = self.due(R1_EVERY)
         real.requires_grad_(lazy)
         real_logits, fake_logits = self.logits(D, (real, fake.detach()))
         loss = self.loss.discriminator(real_logits, fake_logits)

@@ -74,7 +74,7 @@ def write() -> None:
         raise SystemExit("nothing is measured yet; `python -m tests.benchmarks` does it")
     PICTURES.mkdir(exist_ok=True)
     text = _head(found) + _engine(found) + _peers(found) + _limit(found) + _threads()
-    text += _start() + _growth() + _inference() + GPU
+    text += _start() + _growth() + _inference() + _gpu()
     missing = [name for name in WORKS if name not in found]
     if missing:
         text += f"\nNot measured yet: {', '.join(missing)}.\n"
@@ -254,11 +254,32 @@ def _shown(row: dict[str, float]) -> Ratio:
     return Ratio(row["ratio"], row["low"], row["high"], row["seconds"], row["bare"])
 
 
+def _gpu() -> str:
+    found = results.read("gpu")
+    if found is None:
+        return GPU
+    rates = ", ".join(f"{kind} {rate / 1e12:,.0f} TFLOP/s" for kind, rate in found["rates"].items())
+    text = (
+        f"\n## On a GPU\n\n`python -m tests.benchmarks.gpu` on {found['device']}; a product of matrices: {rates}.\n\n"
+    )
+    ways = list(dict.fromkeys(way for row in found["works"].values() for way in row["images"]))
+    text += f"| step (batch) | {' | '.join(ways)} | busy in eager fp32 | of the bf16 rate |\n"
+    text += "| --- |" + " --- |" * (len(ways) + 2) + "\n"
+    for name, row in found["works"].items():
+        cells = [f"{row['images'][w]:,.0f} images/s ({row['faster'][w]:.2f})" for w in ways]
+        draws = row["batch"] * WORKS[name].draws
+        part = max(row["images"].values()) / draws * row["flops"] / found["rates"]["bfloat16"]
+        text += f"| {WORKS[name].title} ({row['batch']}) | {' | '.join(cells)} | {row['busy']:.0%} | {part:.1%} |\n"
+    return text
+
+
 GPU = """
 ## On a GPU
 
 Not run: no GPU was at hand. bf16, channels_last, fused optimisers and averages, data on the device and steps that
 read nothing from it are in the engine and tested on the CPU (`tests/test_no_sync.py`); no number is claimed for them.
-`training.compile` is a setting, compared with eager training on the CPU (`tests/engine/test_compiled.py`) and never run
-on a GPU: it is off unless a recipe asks for it. Steps as CUDA graphs are not built, for they couldn't be run here.
+`training.compile` is a setting, compared with eager training on the CPU (`tests/engine/test_compiled.py`), and so is
+`training.graphs`, steps as CUDA graphs, whose captures the tests act on the CPU (`tests/engine/test_graphs.py`).
+Neither has run on a GPU: they are off unless a recipe asks for them. Where there is one,
+`python -m tests.benchmarks.gpu` measures its ceilings, every way of training, and how far each is from the limit.
 """

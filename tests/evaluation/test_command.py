@@ -4,10 +4,11 @@ import json
 import sys
 
 import pytest
+import torch
 from PIL import Image
 
 from ganzoo import cli
-from ganzoo.evaluation.pictures import Sampled
+from ganzoo.evaluation.pictures import Sampled, in_proportion
 from ganzoo.images import to_pil
 from ganzoo.model import Model
 from ganzoo_data.mnist import MNIST10k
@@ -66,6 +67,23 @@ def test_json_holds_the_whole_protocol(ganzoo, folder):
     assert protocol["reference"] == "mnist-10k (test)"
     assert protocol["count"] == 50
     assert {"torch", "torch-ganzoo", "python"} <= set(protocol["libraries"])
+
+
+def test_sets_are_compared_with_the_data_s_frequencies_and_classes_by_as_many_of_each(folder, ganzoo):
+    code, said, _ = ganzoo(
+        "evaluate", f"file:{folder}", "--metrics", "frechet-distance", "--metrics", "label-accuracy",
+        "--seeds", 1, "--count", 100, "--json",
+    )  # fmt: skip
+    assert code == 0
+    asked = {name: found["protocol"]["labels"] for name, found in json.loads(said).items()}
+    assert asked == {"frechet-distance": "as in mnist-10k (train)", "label-accuracy": "in turn"}
+
+
+@pytest.mark.parametrize("count", [40, 41, 400])
+def test_labels_in_proportion_are_as_frequent_in_every_stretch(count):
+    real = torch.tensor([2] * 5 + [0] * 90 + [1] * 30)
+    counts = torch.bincount(in_proportion(real, 1000)[300 : 300 + count], minlength=3)
+    assert (counts - torch.tensor([90, 30, 5]) * count / 125).abs().max() < 2
 
 
 def test_folders_of_anybody_s_pictures_are_measured(ganzoo, tmp_path):

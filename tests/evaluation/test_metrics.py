@@ -32,7 +32,7 @@ def test_digits():
 def score(name, samples, reference=None, training=None, network=None, sources=None):
     views = [View(p, network) if p is not None else None for p in (samples, reference, training, sources)]
     evidence = Evidence(views[0], views[1], views[2], network, views[3])
-    return measure("test", [name], lambda _: evidence, [], [])[name]
+    return measure("test", [name], lambda *_: evidence, [], [])[name]
 
 
 def photo(side=192, left=120):
@@ -89,9 +89,9 @@ def test_the_inception_score_of_n_certain_even_classes_is_n(network):
     view = View(Held("x", torch.zeros(100, 1, 28, 28)), network)
     view.__dict__["logits"] = torch.eye(10).repeat(10, 1) * 100
     evidence = Evidence(view, network=network)
-    assert measure("x", ["inception-score"], lambda _: evidence, [], [])["inception-score"].value == pytest.approx(10)
+    assert measure("x", ["inception-score"], lambda *_: evidence, [], [])["inception-score"].value == pytest.approx(10)
     view.__dict__["logits"] = torch.zeros(100, 10)  # knows nothing
-    assert measure("x", ["inception-score"], lambda _: evidence, [], [])["inception-score"].value == pytest.approx(1)
+    assert measure("x", ["inception-score"], lambda *_: evidence, [], [])["inception-score"].value == pytest.approx(1)
 
 
 def test_a_classifier_learns_from_samples_with_right_labels_alone(test_digits):
