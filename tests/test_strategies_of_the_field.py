@@ -93,6 +93,25 @@ def test_the_divergence_of_a_posterior():
     torch.testing.assert_close(posterior(mean, log_variance)[1], expected)
 
 
+def test_the_two_likelihoods_of_a_vae_are_those_of_their_distributions():
+    """Distortion and constants against torch's own distributions, in nats of a value."""
+    parts, nets, (real, *_) = networks(tiny("vae-mnist"))
+    real = (real > 0).to(real) * 2 - 1  # black or white
+    for likelihood in ("normal", "bernoulli"):
+        parts.strategy.__dict__["config"] = parts.strategy.Config(likelihood=likelihood, deviation=0.5)
+        torch.manual_seed(0)
+        (update,) = parts.strategy.step(nets, iter([(real,)]))
+        torch.manual_seed(0)
+        mean, log_variance = nets.encoder(real)
+        made = nets.generator(mean + (log_variance / 2).exp() * torch.randn_like(mean))
+        if likelihood == "normal":
+            log_p = torch.distributions.Normal(made, 0.5).log_prob(real)
+        else:
+            log_p = torch.distributions.Bernoulli((made + 1) / 2).log_prob((real + 1) / 2)
+        expected = -log_p.mean() + update.metrics["rate"] / real[0].numel()
+        torch.testing.assert_close(update.metrics["nats_per_value"], expected)
+
+
 def test_vae_gan_moves_three_networks_at_once():
     parts, nets, batch = networks(tiny("vaegan-mnist"))
     ((of_encoder, of_generator, of_discriminator),) = parts.strategy.step(nets, iter([batch]))

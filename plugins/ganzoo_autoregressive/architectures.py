@@ -11,14 +11,20 @@ from ganzoo import Architecture, Generator, Settings, wide
 
 
 class PixelCNN(Architecture):
-    """Masked residual convolutions over a few grey levels (van den Oord et al., 2016, figure 5 and table 1)."""
+    """Masked residual convolutions over a few grey levels (van den Oord et al., 2016, figure 5 and table 1).
+
+    Their pixels lie ever further apart (Yu and Koltun, 2016), so that a few blocks see a whole digit.
+    """
 
     class Config(Settings):
         size: int = Field(ge=4, le=64, description="side of the images in pixels")
         channels: Literal[1] = Field(1, description="grey only")
         levels: int = Field(16, ge=2, le=256, description="grey levels that a pixel can have")
         width: int = Field(32, ge=8, le=1024, description="channels of a layer; a block works on half of them")
-        depth: int = Field(5, ge=1, le=64, description="residual blocks; each sees one pixel further")
+        depth: int = Field(6, ge=1, le=64, description="residual blocks")
+        dilations: int = Field(
+            3, ge=1, le=5, description="a block sees 1 pixel further, the next 2, 4, ..., and after so many 1 again"
+        )
         reach: int = Field(3, ge=1, le=15, description="pixels that the first layer sees in each direction")
 
     networks = ("generator",)
@@ -50,7 +56,8 @@ class PixelGenerator(Generator):
         self.size, self.levels = config.size, config.levels
         half, side = config.width // 2, 2 * config.reach + 1
         self.first = MaskedConv2d(1, config.width, side, own=False)
-        self.blocks = nn.ModuleList(Block(config.width, half, classes) for _ in range(config.depth))
+        spacings = [2 ** (i % config.dilations) for i in range(config.depth)]
+        self.blocks = nn.ModuleList(Block(config.width, half, classes, spacing) for spacing in spacings)
         self.last = nn.Sequential(nn.ReLU(), nn.Conv2d(config.width, config.width, 1), nn.ReLU())
         self.head = nn.Conv2d(config.width, config.levels, 1)
 
@@ -97,16 +104,16 @@ class PixelGenerator(Generator):
 class MaskedConv2d(nn.Conv2d):
     """A convolution that sees the rows above, and of its own row the left part; its own pixel if it may."""
 
-    def __init__(self, inputs: int, outputs: int, side: int, own: bool):
+    def __init__(self, inputs: int, outputs: int, side: int, own: bool, spacing: int = 1):
         super().__init__(inputs, outputs, side)
-        self.reach = side // 2
+        middle, self.spacing, self.reach = side // 2, spacing, side // 2 * spacing
         seen = torch.ones(side, side)
-        seen[self.reach, self.reach + own :] = 0
-        seen[self.reach + 1 :] = 0
+        seen[middle, middle + own :] = 0
+        seen[middle + 1 :] = 0
         self.register_buffer("seen", seen, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(pad(x, [self.reach] * 4), self.weight * self.seen, self.bias)
+        return conv2d(pad(x, [self.reach] * 4), self.weight * self.seen, self.bias, dilation=self.spacing)
 
     def room(self, size: int) -> tuple[int, int]:
         """Height and width of the memory for `keep`: an image with a frame."""
@@ -117,21 +124,22 @@ class MaskedConv2d(nn.Conv2d):
 
     def matrix(self) -> Tensor:
         """The weight of the rows that are seen: (outputs, inputs x rows x columns)."""
-        return (self.weight * self.seen)[:, :, : self.reach + 1].flatten(1)
+        return (self.weight * self.seen)[:, :, : self.kernel_size[0] // 2 + 1].flatten(1)
 
     def column(self, matrix: Tensor, memory: Tensor, row: int, column: int) -> Tensor:
         """What forward gives at one pixel, (N, outputs), from the inputs kept so far."""
-        patch = memory[:, :, row : row + self.reach + 1, column : column + 2 * self.reach + 1]
+        rows, columns = (slice(a, a + n + 1, self.spacing) for a, n in ((row, self.reach), (column, 2 * self.reach)))
+        patch = memory[:, :, rows, columns]
         return linear(patch.flatten(1), matrix, self.bias)
 
 
 class Block(nn.Module):
     """Half the channels, a masked 3x3 convolution, all channels again, added to the input."""
 
-    def __init__(self, width: int, half: int, classes: int):
+    def __init__(self, width: int, half: int, classes: int, spacing: int):
         super().__init__()
         self.narrow = nn.Conv2d(width, half, 1)
-        self.middle = MaskedConv2d(half, half, 3, own=True)
+        self.middle = MaskedConv2d(half, half, 3, own=True, spacing=spacing)
         self.wide = nn.Conv2d(half, width, 1)
         self.embed = nn.Embedding(classes, half) if classes else None
 

@@ -1,9 +1,11 @@
 """Variational inference: an encoder and a generator under one bound, alone or with a discriminator as the judge."""
 
 import math
+from typing import Literal
 
 import torch
 from pydantic import Field
+from torch.nn.functional import binary_cross_entropy
 
 from ganzoo import Settings, Strategy, Update, wide
 
@@ -16,7 +18,10 @@ class VAE(Strategy):
 
     class Config(Settings):
         beta: float = Field(1.0, ge=0, le=1e4, description="weight of the rate, the divergence from the prior")
-        deviation: float = Field(0.6, gt=0, le=10, description="of the pixels around the mean, in images of [-1, 1]")
+        likelihood: Literal["normal", "bernoulli"] = Field(
+            "normal", description="of the pixels; bernoulli: black or white with the chance that their grey says"
+        )
+        deviation: float = Field(0.6, gt=0, le=10, description="of normal pixels around the mean, in [-1, 1]")
 
     networks = "encoder", "generator"
     needs = ("posterior",)
@@ -26,8 +31,13 @@ class VAE(Strategy):
         E, G = nets.encoder, nets.generator
         real, *condition = next(batches)
         latents, rate = posterior(*E(real, *condition))
-        distortion = distance(G(latents, *condition) / self.config.deviation, real / self.config.deviation)
-        nats = (distortion + rate) / real[0].numel() + math.log(self.config.deviation * math.sqrt(2 * math.pi))
+        made = G(latents, *condition)
+        if self.config.likelihood == "bernoulli":
+            distortion, constant = surprise(made, real), 0.0
+        else:
+            distortion = distance(made / self.config.deviation, real / self.config.deviation)
+            constant = math.log(self.config.deviation * math.sqrt(2 * math.pi))
+        nats = (distortion + rate) / real[0].numel() + constant
         yield Update(
             (E, G), distortion + self.config.beta * rate, rate=rate, distortion=distortion, nats_per_value=nats
         )
@@ -64,6 +74,12 @@ def posterior(mean, log_variance):
     """A latent from each posterior, and the mean divergence from N(0, 1) in nats (Kingma and Welling, appendix B)."""
     divergence = (wide(mean).square() + wide(log_variance).exp() - 1 - wide(log_variance)).sum(1) / 2
     return mean + (log_variance / 2).exp() * torch.randn_like(mean), divergence.mean()
+
+
+def surprise(made, real):
+    """Cross-entropy in nats of an example in the mean, of greys in [-1, 1] as chances of white (appendix C.1)."""
+    chance, white = ((wide(x) + 1) / 2 for x in (made, real))
+    return binary_cross_entropy(chance.clamp(1e-6, 1 - 1e-6), white, reduction="sum") / len(real)
 
 
 def distance(a, b):

@@ -146,7 +146,12 @@ def begin(out, *more):
     settings = "architecture.width=4", "training.batch_size=2", "training.images=1_000_000", *more
     command = [sys.executable, "-m", "ganzoo", "train", "gan-mnist", "--out", str(out), "--device", "cpu"]
     command += [word for setting in settings for word in ("--set", setting)]
-    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True, preexec_fn=heeds_interrupts)
+
+
+def heeds_interrupts():
+    """What runs in the background of a shell inherits that Ctrl-C is ignored, until Python has taken it over."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_second_signal_ends_the_process_at_once(tmp_path):
