@@ -1,6 +1,6 @@
-"""Variational autoencoders: a generator trained by the images that it can give back."""
+"""Variational autoencoders: a generator trained by the images that it can give back; a trained one of digits."""
 
-from ganzoo import files_in, hookimpl
+from ganzoo import files_in, hookimpl, shipped_model
 
 
 @hookimpl
@@ -17,3 +17,8 @@ def ganzoo_strategies():
 @hookimpl
 def ganzoo_recipes():
     return files_in(__name__, "recipes", ".toml")
+
+
+@hookimpl
+def ganzoo_models():
+    return {"vae-mnist": shipped_model("vae-mnist")}
