@@ -25,6 +25,7 @@ from ganzoo.engine.saving import Saver
 from ganzoo.engine.signals import Interrupted, Signals
 from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
+from ganzoo.engine.window import Window
 from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
@@ -95,8 +96,8 @@ class Engine:
         self.best = Best(parts, run)
         self.steps = self.images = self.attempt = 0
         self.seconds = 0.0
-        self.window: dict[str, list[Tensor]] = {}
-        self.updates: list[tuple[int, int, str, Tensor]] = []
+        self.window = Window(device)
+        self.updates: list[tuple[int, int, str, int]] = []  # step, update, networks, where in the window its flag is
         self.latest: dict[str, Any] = {}
         self.due: list[str] = []  # what a signal broke off, to be done when the run goes on
         self.signals = Signals()
@@ -222,9 +223,9 @@ class Engine:
         self.observers.progress(self.images, self.training.images)
 
     def _remember(self, step: Step) -> None:
-        for name, values in (*step.metrics.items(), *step.moves.items()):
-            self.window.setdefault(name, []).extend(values)
-        self.updates.extend((self.steps, i, networks, bad) for i, (networks, bad) in enumerate(step.updates))
+        flags = self.window.add(step.metrics | step.moves, [bad for _, bad in step.updates])
+        for i, (place, (networks, _)) in enumerate(zip(flags, step.updates, strict=True)):
+            self.updates.append((self.steps, i, networks, place))
 
     def _crossed(self, before: int, every: int) -> bool:
         return self.images // every > before // every
@@ -234,9 +235,8 @@ class Engine:
         trouble.check(self)
         if not self.window:
             return
-        means = torch.stack([torch.stack(values).float().mean() for values in self.window.values()]).tolist()
-        row = self._row() | dict(zip(self.window, means, strict=True))
-        self.window = {}
+        row = self._row() | self.window.means()
+        self.window.clear()
         self._tell(row)
 
     def _row(self) -> dict[str, Any]:

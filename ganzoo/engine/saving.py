@@ -175,7 +175,8 @@ class Saver:
         for name, average in e.averages.items():
             average.network.load_state_dict(saved.tensors(f"ema/{name}"))
         e.strategy.load_state_dict(saved.tensors("strategy"))
-        e.window = {n: list(values.to(e.processes.device)) for n, values in saved.tensors("window").items()}
+        e.window.clear()
+        e.window.add({n: values.to(e.processes.device).unbind() for n, values in saved.tensors("window").items()})
         e.updates = []
         e.latest = dict(manifest.get("latest", {}))
         e.steps, e.images, e.seconds = saved.step, int(manifest["images"]), float(manifest["seconds"])

@@ -22,7 +22,7 @@ def check(engine: "Engine") -> None:
     """Find the first update since the last look that wasn't finite, and go back to the last good checkpoint."""
     if not engine.updates:
         return
-    flags = torch.stack([flag for *_, flag in engine.updates]).tolist()
+    flags = engine.window.flags([place for *_, place in engine.updates])
     bad = [where for (*where, _), flag in zip(engine.updates, flags, strict=True) if flag]
     engine.updates = []
     if not bad:
