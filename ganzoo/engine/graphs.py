@@ -75,12 +75,14 @@ class Graphs:
         """`Stepper.step`, by graphs if there are any; a step that is asked for `moves` is always eager."""
         if self.wanted and self.stepper.accumulate > 1:
             self.give_up("a batch is taken in several parts")
-        shapes = [b.shape for b in self.strategy.buffers()] if self.wanted else []
+        if not self.wanted:
+            return self.stepper.step(attempt, moves)
+        shapes = [b.shape for b in self.strategy.buffers()]
         if shapes != self.shapes:  # a pool that still grows
             self.shapes = shapes
             self.forget()
         kind = tuple(self.strategy.progress.step % k == 0 for k in sorted(self.intervals))
-        if not self.wanted or moves or self.eager[kind] < EAGER:
+        if moves or self.eager[kind] < EAGER:
             done = self.stepper.step(attempt, moves)
             self.eager[kind] += 1
             self.drawn[kind] = done.drawn // self.stepper.batch_size

@@ -1,5 +1,7 @@
 """What was seen since the last line of the log, in one piece of memory."""
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -17,21 +19,21 @@ class Window(Mapping[str, list[Tensor]]):
         self.clear()
 
     def clear(self) -> None:
-        self.places: dict[str, list[int]] = {}
+        self.places: defaultdict[str, list[int]] = defaultdict(list)
         self.used = 0
 
     def add(self, values: Mapping[str, Sequence[Tensor]], flags: Sequence[Tensor] = ()) -> range:
-        """Take in scalars; returns where the flags are."""
-        added = [value.detach() for some in values.values() for value in some]
-        added += flags
+        """Take in scalars without a graph; returns where the flags are."""
+        added = [*itertools.chain.from_iterable(values.values()), *flags]
         start, end = self.used, self.used + len(added)
         while end > len(self.numbers):
             self.numbers = torch.cat([self.numbers, torch.zeros_like(self.numbers)])
         if added:
             torch.stack(added, out=self.numbers[start:end])
         for name, some in values.items():
-            self.places.setdefault(name, []).extend(range(start, start + len(some)))
-            start += len(some)
+            after = start + len(some)
+            self.places[name] += range(start, after)
+            start = after
         self.used = end
         return range(start, end)
 
@@ -44,6 +46,8 @@ class Window(Mapping[str, list[Tensor]]):
         return [numbers[i] for i in places]
 
     def __getitem__(self, name: str) -> list[Tensor]:
+        if name not in self.places:
+            raise KeyError(name)
         return [self.numbers[i] for i in self.places[name]]
 
     def __iter__(self) -> Iterator[str]:

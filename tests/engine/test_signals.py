@@ -33,7 +33,7 @@ POSITIONS = {
     "differentiating": (Stepper, "_differentiate", 4, 2),
     "before a reduction": (Stepper, "_apply", 6, 2),
     "in an optimiser": (NetworkOptimizer, "step", 7, 3),
-    "after a step": (Stepper, "_after", 2, 2),
+    "after a step": (Stepper, "finish", 2, 2),
     "averaging": (Average, "update", 2, 2),
     "logging": (Engine, "_log", 1, 2),
     "telling observers": (Observers, "call", 3, 2),
