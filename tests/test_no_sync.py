@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ganzoo.engine.capture import READS
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
@@ -11,8 +12,6 @@ from ganzoo.registry import registry
 from ganzoo.resolve import resolve
 from ganzoo.run import Run
 from tests.support import tiny
-
-READS = {torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default, torch.ops.aten.equal.default}
 
 
 class Reads(TorchDispatchMode):

@@ -35,7 +35,7 @@ class Plan:
     buffers: list[tuple[nn.Module, str, Tensor]] = field(default_factory=list)
     replays: list[Replay] = field(default_factory=list)
     done: Step = field(default_factory=Step)
-    values: list[Tensor] = field(default_factory=list)  # one tensor: all metrics and flags, in the order of `done`
+    values: Tensor = field(default_factory=lambda: torch.empty(0))  # all metrics and flags, in the order of `done`
 
 
 class Graphs:
@@ -106,6 +106,13 @@ class Graphs:
             inputs=[tuple(t.clone() for t in batch) for batch in self._batches(batches)],
             rates={name: torch.zeros((), device=device) for name in stepper.optimizers},
             states={name: o.state for name, o in stepper.optimizers.items()},
+            buffers=[
+                (module, name, buffer)
+                for owner in (self.strategy, *stepper.networks.values())
+                for module in owner.modules()
+                for name, buffer in module._buffers.items()
+                if buffer is not None
+            ],
         )
 
     def _batches(self, count: int) -> list[tuple[Tensor, ...]]:
@@ -116,7 +123,7 @@ class Graphs:
     def _captured(self, plan: Plan, attempt: int) -> Plan:
         """A pass that is watched, and undone; then the one that is captured, in which nothing runs."""
         assert self.record is not None
-        kept = self._kept()
+        kept = self._kept(plan)
         try:
             segments = self._pass(plan, attempt, watched(self.reasons), None)
         finally:
@@ -141,7 +148,7 @@ class Graphs:
             if found + 1 == segments:
                 done = plan.done
                 values = [v for some in done.metrics.values() for v in some] + [bad for _, bad in done.updates]
-                plan.values = [torch.stack([v.detach().reshape(()).float() for v in values])]
+                plan.values = torch.stack([v.detach().reshape(()).float() for v in values])
 
         self._fill(plan)
         with _Sealed(self, plan):
@@ -154,22 +161,13 @@ class Graphs:
                 found += bool(names)
             if segments and stepper.segment(found, [turn], plan.done, None):
                 raise NotCapturable("the order of updates changes from step to step")
-        owners = [self.strategy, *stepper.networks.values()]
-        plan.buffers = [
-            (module, name, b)
-            for owner in owners
-            for module in owner.modules()
-            for name, b in module._buffers.items()
-            if b is not None
-        ]
         return found
 
-    def _kept(self) -> list[tuple[Tensor, Tensor]]:
+    def _kept(self, plan: Plan) -> list[tuple[Tensor, Tensor]]:
         """All that a step changes, and a copy of it."""
-        stepper = self.stepper
-        changed = [t for net in stepper.networks.values() for t in (*net.parameters(), *net.buffers())]
-        changed += [t for o in stepper.optimizers.values() for some in o.state for t in some]
-        changed += list(self.strategy.buffers())
+        changed: list[Tensor] = [p for net in self.stepper.networks.values() for p in net.parameters()]
+        changed += [b for *_, b in plan.buffers]
+        changed += [t for state in plan.states.values() for some in state for t in some]
         return [(t, t.detach().clone()) for t in changed]
 
     @torch.no_grad()
@@ -195,7 +193,7 @@ class Graphs:
         for segment, replay in enumerate(plan.replays):
             stepper.seed_noise(attempt, segment)
             replay()
-        values = iter(plan.values[0].clone().unbind())
+        values = iter(plan.values.clone().unbind())
         done = Step(
             drawn=len(plan.inputs) * stepper.batch_size,
             metrics={name: [next(values) for _ in some] for name, some in plan.done.metrics.items()},
