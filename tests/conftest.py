@@ -1,7 +1,7 @@
 """What many tests use: the command, and two tiny trainings, conditional and not, which none of them changes."""
 
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -36,8 +36,7 @@ def unconditional(unconditional_run):
     return unconditional_run.model(device="cpu")
 
 
-@dataclass
-class Done:
+class Done(NamedTuple):
     code: int
     out: str
     err: str

@@ -11,7 +11,17 @@ from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 from ganzoo.settings import Settings
 
-LEAST = ("width", "discriminator_width", "depth", "latent_size", "embedding", "blocks", "critic_steps")
+LEAST = (
+    "width",
+    "discriminator_width",
+    "depth",
+    "latent_size",
+    "embedding",
+    "blocks",
+    "critic_steps",
+    "resolution",
+    "mixed",
+)
 CHEAP = {"network": "effnet-lite0,size=32"}  # perceptual distances of small pictures
 LIKED = {"size": 16, "channels": 3, "classes": 3, "scale": 2}  # settings that a recipe takes from its data
 

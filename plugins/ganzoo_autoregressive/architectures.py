@@ -1,31 +1,33 @@
-"""Masked convolutions: what is said of a pixel depends on the pixels above it and to its left."""
+"""Two stacks of convolutions: what is said of a pixel depends on the pixels above it and to its left."""
 
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, cross_entropy, linear, pad
+from torch.nn.functional import cross_entropy, linear, pad
 
 from ganzoo import Architecture, Generator, Settings, wide
 
 
 class PixelCNN(Architecture):
-    """Masked residual convolutions over a few grey levels (van den Oord et al., 2016, figure 5 and table 1).
+    """Gated PixelCNN over a few grey levels (van den Oord et al., 2016, "Conditional image generation", figure 2).
 
-    Their pixels lie ever further apart (Yu and Koltun, 2016), so that a few blocks see a whole digit.
+    One stack of layers sees the rows above, one the pixels to the left and what the first says: together all that came
+    before, where a single masked one has a blind spot. The pixels that a layer sees lie ever further apart (Yu and
+    Koltun, 2016), so that a few layers see a whole digit.
     """
 
     class Config(Settings):
         size: int = Field(ge=4, le=64, description="side of the images in pixels")
         channels: Literal[1] = Field(1, description="grey only")
         levels: int = Field(16, ge=2, le=256, description="grey levels that a pixel can have")
-        width: int = Field(32, ge=8, le=1024, description="channels of a layer; a block works on half of them")
-        depth: int = Field(6, ge=1, le=64, description="residual blocks")
+        width: int = Field(24, ge=4, le=1024, description="channels of a layer")
+        depth: int = Field(6, ge=1, le=64, description="layers")
         dilations: int = Field(
-            3, ge=1, le=5, description="a block sees 1 pixel further, the next 2, 4, ..., and after so many 1 again"
+            3, ge=1, le=5, description="a layer sees 1 pixel further, the next 2, 4, ..., and after so many 1 again"
         )
-        reach: int = Field(3, ge=1, le=15, description="pixels that the first layer sees in each direction")
+        reach: int = Field(3, ge=1, le=15, description="pixels that the first layer sees up, left and right")
 
     networks = ("generator",)
     offers = ("likelihood",)
@@ -35,7 +37,7 @@ class PixelCNN(Architecture):
 
 
 class ConditionalPixelCNN(PixelCNN):
-    """The same, told the label in every block (van den Oord et al., 2016, "Conditional image generation")."""
+    """The same, told the label in every layer and at every place (ibid., section 2.3)."""
 
     class Config(PixelCNN.Config):
         classes: int = Field(ge=1, le=100_000, description="number of labels")
@@ -53,13 +55,14 @@ class PixelGenerator(Generator):
 
     def __init__(self, config: PixelCNN.Config, classes: int):
         super().__init__()
-        self.size, self.levels = config.size, config.levels
-        half, side = config.width // 2, 2 * config.reach + 1
-        self.first = MaskedConv2d(1, config.width, side, own=False)
-        spacings = [2 ** (i % config.dilations) for i in range(config.depth)]
-        self.blocks = nn.ModuleList(Block(config.width, half, classes, spacing) for spacing in spacings)
-        self.last = nn.Sequential(nn.ReLU(), nn.Conv2d(config.width, config.width, 1), nn.ReLU())
-        self.head = nn.Conv2d(config.width, config.levels, 1)
+        c = config
+        self.size, self.levels, self.reach = c.size, c.levels, c.reach
+        self.above = nn.Conv2d(1, c.width, (c.reach, 2 * c.reach + 1))
+        self.left = nn.Conv2d(1, c.width, (1, c.reach))
+        self.places = nn.Parameter(torch.zeros(max(classes, 1), c.width, c.size, c.size))  # for each label its own
+        self.layers = nn.ModuleList(Layer(c.width, classes, 2 ** (i % c.dilations)) for i in range(c.depth))
+        self.last = nn.Sequential(nn.ReLU(), nn.Conv2d(c.width, 2 * c.width, 1), nn.ReLU())
+        self.head = nn.Conv2d(2 * c.width, c.levels, 1)
 
     def latent(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         like = self.head.weight
@@ -74,85 +77,77 @@ class PixelGenerator(Generator):
     def log_likelihood(self, images: Tensor, *label: Tensor) -> Tensor:
         """Log probability in nats of images (N, 1, size, size) in [-1, 1], brought to the grey levels: (N,)."""
         levels = ((images + 1) / 2 * (self.levels - 1)).round()
-        x = self.first(self.centred(levels))
-        for block in self.blocks:
-            x = block(x, *label)
-        return -cross_entropy(wide(self.head(self.last(x))), levels.squeeze(1).long(), reduction="none").sum((1, 2))
+        x, places = self.centred(levels), self.places_of(*label)
+        rows = self.above(pad(x, (self.reach, self.reach, self.reach, 0)))[:, :, : self.size] + places
+        row = self.left(pad(x, (self.reach, 0)))[:, :, :, : self.size] + places
+        for layer in self.layers:
+            rows, said = layer.down(pad(rows, (0, 0, layer.spacing, 0)), *label)
+            row = layer.along(row, said)
+        return -cross_entropy(wide(self.head(self.last(row))), levels.squeeze(1).long(), reduction="none").sum((1, 2))
+
+    def places_of(self, *label: Tensor) -> Tensor:
+        return self.places[label[0]] if label else self.places
 
     def centred(self, levels: Tensor) -> Tensor:
         return levels / (self.levels - 1) * 2 - 1
 
     @torch.no_grad()
     def forward(self, latents: Tensor, *label: Tensor) -> Tensor:
-        """Pixel by pixel; each layer computes its new column alone, from what it kept of its neighbours."""
-        masked = [self.first, *(block.middle for block in self.blocks)]
-        kept = [latents.new_zeros(len(latents), conv.in_channels, *conv.room(self.size)) for conv in masked]
-        matrices = [conv.matrix() for conv in masked]
-        made = torch.zeros_like(latents)
-        for row in range(self.size):
-            for column in range(self.size):
-                x = self.first.column(matrices[0], kept[0], row, column)
-                for block, matrix, memory in zip(self.blocks, matrices[1:], kept[1:], strict=True):
-                    x = block.column(x, matrix, memory, row, column, *label)
-                shares = wide(self.head(self.last(x[:, :, None, None]))[:, :, 0, 0]).softmax(1).cumsum(1)
-                level = (shares[:, :-1] <= latents[:, :, row, column]).sum(1).to(made.dtype)
-                made[:, 0, row, column] = self.centred(level)
-                self.first.keep(kept[0], row, column, made[:, :, row, column])
-        return made
+        """Row by row, and in a row pixel by pixel; each layer computes what is new, from what it kept."""
+        n, width, size, reach = len(latents), self.left.out_channels, self.size, self.reach
+        places = self.places_of(*label)
+        made = latents.new_zeros(n, 1, reach + size, size + 2 * reach)  # in a frame of what isn't there
+        kept = [latents.new_zeros(n, width, layer.spacing + size, size) for layer in self.layers]
+        for y in range(size):
+            rows = self.above(made[:, :, y : y + reach]) + places[:, :, y : y + 1]
+            said = []
+            for layer, memory in zip(self.layers, kept, strict=True):
+                memory[:, :, layer.spacing + y] = rows[:, :, 0]
+                rows, new = layer.down(memory[:, :, y : y + layer.spacing + 1], *label)
+                said.append(new[:, :, 0])
+            before = [latents.new_zeros(n, width, layer.spacing + size) for layer in self.layers]
+            for x in range(size):
+                seen = made[:, 0, reach + y, x : x + reach]
+                pixel = linear(seen, self.left.weight.flatten(1), self.left.bias) + places[:, :, y, x]
+                for layer, memory, new in zip(self.layers, before, said, strict=True):
+                    memory[:, :, layer.spacing + x] = pixel
+                    pixel = layer.pixel(memory[:, :, x], pixel, new[:, :, x])
+                shares = wide(self.head(self.last(pixel[:, :, None, None]))[:, :, 0, 0]).softmax(1).cumsum(1)
+                level = (shares[:, :-1] <= latents[:, :, y, x]).sum(1).to(made.dtype)
+                made[:, 0, reach + y, reach + x] = self.centred(level)
+        return made[:, :, reach:, reach : reach + size]
 
 
-class MaskedConv2d(nn.Conv2d):
-    """A convolution that sees the rows above, and of its own row the left part; its own pixel if it may."""
+class Layer(nn.Module):
+    """A gated convolution of the rows above, one of the row so far, and what the first tells the second."""
 
-    def __init__(self, inputs: int, outputs: int, side: int, own: bool, spacing: int = 1):
-        super().__init__(inputs, outputs, side)
-        middle, self.spacing, self.reach = side // 2, spacing, side // 2 * spacing
-        seen = torch.ones(side, side)
-        seen[middle, middle + own :] = 0
-        seen[middle + 1 :] = 0
-        self.register_buffer("seen", seen, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return conv2d(pad(x, [self.reach] * 4), self.weight * self.seen, self.bias, dilation=self.spacing)
-
-    def room(self, size: int) -> tuple[int, int]:
-        """Height and width of the memory for `keep`: an image with a frame."""
-        return size + 2 * self.reach, size + 2 * self.reach
-
-    def keep(self, memory: Tensor, row: int, column: int, x: Tensor) -> None:
-        memory[:, :, row + self.reach, column + self.reach] = x
-
-    def matrix(self) -> Tensor:
-        """The weight of the rows that are seen: (outputs, inputs x rows x columns)."""
-        return (self.weight * self.seen)[:, :, : self.kernel_size[0] // 2 + 1].flatten(1)
-
-    def column(self, matrix: Tensor, memory: Tensor, row: int, column: int) -> Tensor:
-        """What forward gives at one pixel, (N, outputs), from the inputs kept so far."""
-        rows, columns = (slice(a, a + n + 1, self.spacing) for a, n in ((row, self.reach), (column, 2 * self.reach)))
-        patch = memory[:, :, rows, columns]
-        return linear(patch.flatten(1), matrix, self.bias)
-
-
-class Block(nn.Module):
-    """Half the channels, a masked 3x3 convolution, all channels again, added to the input."""
-
-    def __init__(self, width: int, half: int, classes: int, spacing: int):
+    def __init__(self, width: int, classes: int, spacing: int):
         super().__init__()
-        self.narrow = nn.Conv2d(width, half, 1)
-        self.middle = MaskedConv2d(half, half, 3, own=True, spacing=spacing)
-        self.wide = nn.Conv2d(half, width, 1)
-        self.embed = nn.Embedding(classes, half) if classes else None
+        self.spacing = spacing
+        self.above = nn.Conv2d(width, 2 * width, (2, 3), dilation=spacing, padding=(0, spacing))
+        self.tell = nn.Conv2d(2 * width, 2 * width, 1)
+        self.left = nn.Conv2d(width, 2 * width, (1, 2), dilation=spacing)
+        self.out = nn.Conv2d(width, width, 1)
+        self.embed = nn.Embedding(classes, 2 * width) if classes else None
 
-    def forward(self, x: Tensor, *label: Tensor) -> Tensor:
-        h = self.middle(self.narrow(x.relu()).relu())
+    def down(self, rows: Tensor, *label: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows (N, width, spacing + H, W) to their next features (N, width, H, W), and what the row stack is told."""
+        new = self.above(rows)
         for told in map(self.embed, label):
-            h = h + told[:, :, None, None]
-        return x + self.wide(h.relu())
+            new = new + told[:, :, None, None]
+        return rows[:, :, self.spacing :] + gated(new), self.tell(new)
 
-    def column(self, x: Tensor, matrix: Tensor, memory: Tensor, row: int, column: int, *label: Tensor) -> Tensor:
+    def along(self, row: Tensor, said: Tensor) -> Tensor:
+        """The next features of each pixel from those of its own row up to it: (N, width, H, W)."""
+        return row + self.out(gated(self.left(pad(row, (self.spacing, 0))) + said))
+
+    def pixel(self, before: Tensor, pixel: Tensor, said: Tensor) -> Tensor:
         """The same at one pixel, (N, width)."""
-        self.middle.keep(memory, row, column, linear(x.relu(), self.narrow.weight.flatten(1), self.narrow.bias).relu())
-        h = self.middle.column(matrix, memory, row, column)
-        for told in map(self.embed, label):
-            h = h + told
-        return x + linear(h.relu(), self.wide.weight.flatten(1), self.wide.bias)
+        new = linear(torch.cat([before, pixel], 1), torch.cat(self.left.weight[:, :, 0].unbind(2), 1), self.left.bias)
+        return pixel + linear(gated(new + said), self.out.weight.flatten(1), self.out.bias)
+
+
+def gated(x: Tensor) -> Tensor:
+    """Half the channels, each let through by its counterpart (ibid., equation 2)."""
+    value, gate = x.chunk(2, 1)
+    return value.tanh() * gate.sigmoid()

@@ -24,6 +24,13 @@ class Common(Settings):
     scales: int = Field(1, ge=1, le=4, description="discriminators, each on images of half the size")
     norm: Norm = Field("instance", description="normalisation in the generator; batch mixes a batch's images")
     discriminator_norm: Norm = Field("instance", description="normalisation in the discriminator")
+    backbone: str = Field(
+        "",
+        max_length=200,
+        description="a frozen feature network, such as effnet-lite0: its features are judged beside the patches",
+    )
+    resolution: int = Field(64, ge=32, le=512, multiple_of=32, description="side to which images are brought for it")
+    mixed: int = Field(32, ge=4, le=512, description="channels of its features once they are mixed")
 
     @model_validator(mode="after")
     def _patches(self):
@@ -64,7 +71,7 @@ class Pix2Pix(Architecture):
         self.per_sample = "batch" not in (self.config.norm, self.config.discriminator_norm)
 
     def build(self, network: str) -> nn.Module:
-        return generator(self.config) if network == "generator" else patches(self.config, 2 * self.config.channels)
+        return generator(self.config) if network == "generator" else judge(self.config, 2 * self.config.channels)
 
 
 class CycleGAN(Pix2Pix):
@@ -75,7 +82,7 @@ class CycleGAN(Pix2Pix):
     published = "a_to_b", "b_to_a"
 
     def build(self, network: str) -> nn.Module:
-        return generator(self.config) if "_to_" in network else patches(self.config, self.config.channels)
+        return generator(self.config) if "_to_" in network else judge(self.config, self.config.channels)
 
 
 class CUT(Pix2Pix):
@@ -83,16 +90,19 @@ class CUT(Pix2Pix):
 
     class Config(EitherGenerator):
         embedding: int = Field(64, ge=4, le=1024, description="length of a patch's vector")
+        free: int = Field(
+            0, ge=0, le=3, description="features that may change: 1 the picture's colours, 2 the first layer's too, ..."
+        )
 
     networks = "generator", "discriminator", "heads"
 
     def build(self, network: str) -> nn.Module:
         if network == "discriminator":
-            return patches(self.config, self.config.channels)
+            return judge(self.config, self.config.channels)
         translator = generator(self.config)
         if network == "generator":
             return translator
-        return Heads(translator.widths, self.config.embedding)
+        return Heads(translator.widths[self.config.free :], self.config.embedding)
 
 
 def generator(config: EitherGenerator) -> nn.Module:
@@ -107,8 +117,14 @@ def generator(config: EitherGenerator) -> nn.Module:
     return network
 
 
-def patches(config: Common, channels: int) -> nn.Module:
-    """The discriminator of patches."""
+def judge(config: Common, channels: int) -> nn.Module:
+    """The discriminator of patches with so many channels, with a `backbone` of its features too."""
     c = config
-    network = PatchGAN(channels, c.discriminator_width, c.discriminator_depth, c.scales, c.discriminator_norm)
-    return network.apply(small_weights)
+    patches = PatchGAN(channels, c.discriminator_width, c.discriminator_depth, c.scales, c.discriminator_norm)
+    patches.apply(small_weights)
+    if not c.backbone:
+        return patches
+    from ganzoo_projected.architectures import ProjectedDiscriminator  # timm takes a second
+    from ganzoo_style.judges import PatchesAndFeatures
+
+    return PatchesAndFeatures(patches, ProjectedDiscriminator(c))

@@ -174,7 +174,10 @@ class Patches(nn.Module):
 
 
 class Heads(nn.Module):
-    """For each layer's features at some places, (N, places, width), unit vectors of one length (Park et al., 2020)."""
+    """For each layer's features at some places, (N, places, width), unit vectors of one length (Park et al., 2020).
+
+    Of a longer list than there are heads it takes the last: what the first layers see may change.
+    """
 
     def __init__(self, widths: tuple[int, ...], length: int):
         super().__init__()
@@ -183,7 +186,8 @@ class Heads(nn.Module):
         )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        return [normalize(head(x), dim=-1) for head, x in zip(self.heads, features, strict=True)]
+        deep = features[-len(self.heads) :]
+        return [normalize(head(x), dim=-1) for head, x in zip(self.heads, deep, strict=True)]
 
 
 def small_weights(module: nn.Module) -> None:

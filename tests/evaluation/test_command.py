@@ -1,13 +1,11 @@
 """`ganzoo evaluate`: what a person sees, and what they are told when they ask for something else."""
 
 import json
-import sys
 
 import pytest
 import torch
 from PIL import Image
 
-from ganzoo import cli
 from ganzoo.evaluation.pictures import Sampled, in_proportion
 from ganzoo.images import to_pil
 from ganzoo.model import Model
@@ -20,22 +18,6 @@ def folder(tmp_path_factory):
     return untrained.write(tmp_path_factory.mktemp("models") / "model")
 
 
-@pytest.fixture
-def ganzoo(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ganzoo", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return run
-
-
 def pictures(folder, split, count, first=0):
     data = MNIST10k(MNIST10k.Config(split=split)).data
     for i in range(first, first + count):
@@ -45,9 +27,9 @@ def pictures(folder, split, count, first=0):
     return folder
 
 
-def test_a_model_is_measured_judged_and_pictured(ganzoo, folder, tmp_path):
+def test_a_model_is_measured_judged_and_pictured(command, folder, tmp_path):
     out = tmp_path / "report.png"
-    code, said, _ = ganzoo("evaluate", f"file:{folder}", "--seeds", 2, "--count", 200, "--out", out, "--device", "cpu")
+    code, said, _ = command("evaluate", f"file:{folder}", "--seeds", 2, "--count", 200, "--out", out, "--device", "cpu")
     assert code == 0
     for part in ("Fréchet distance", "(digits-cnn)", "Coverage within a class", "±", "mnist-10k (test) (2000)", "gate"):
         assert part in said
@@ -56,8 +38,8 @@ def test_a_model_is_measured_judged_and_pictured(ganzoo, folder, tmp_path):
         assert image.width > 500
 
 
-def test_json_holds_the_whole_protocol(ganzoo, folder):
-    code, said, _ = ganzoo(
+def test_json_holds_the_whole_protocol(command, folder):
+    code, said, _ = command(
         "evaluate", f"file:{folder}", "--metrics", "coverage,k=3", "--seeds", 1, "--count", 50, "--json"
     )
     assert code == 0
@@ -69,8 +51,8 @@ def test_json_holds_the_whole_protocol(ganzoo, folder):
     assert {"torch", "torch-ganzoo", "python"} <= set(protocol["libraries"])
 
 
-def test_sets_are_compared_with_the_data_s_frequencies_and_classes_by_as_many_of_each(folder, ganzoo):
-    code, said, _ = ganzoo(
+def test_sets_are_compared_with_the_data_s_frequencies_and_classes_by_as_many_of_each(folder, command):
+    code, said, _ = command(
         "evaluate", f"file:{folder}", "--metrics", "frechet-distance", "--metrics", "label-accuracy",
         "--seeds", 1, "--count", 100, "--json",
     )  # fmt: skip
@@ -86,23 +68,23 @@ def test_labels_in_proportion_are_as_frequent_in_every_stretch(count):
     assert (counts - torch.tensor([90, 30, 5]) * count / 125).abs().max() < 2
 
 
-def test_folders_of_anybody_s_pictures_are_measured(ganzoo, tmp_path):
+def test_folders_of_anybody_s_pictures_are_measured(command, tmp_path):
     made, real = pictures(tmp_path / "made", "train", 150), pictures(tmp_path / "real", "test", 150)
-    code, said, _ = ganzoo("evaluate", "--images", made, "--reference", real)
+    code, said, _ = command("evaluate", "--images", made, "--reference", real)
     assert code == 0
     assert "Coverage within a" in said  # subfolders named as the classifier's labels
     assert "Label accuracy" in said
     assert "(digits-cnn)" in said
 
 
-def test_a_model_s_pictures_measure_the_same_from_files(folder, ganzoo, tmp_path):
+def test_a_model_s_pictures_measure_the_same_from_files(folder, command, tmp_path):
     real = pictures(tmp_path / "real", "test", 200)
     samples = Sampled(Model.read(folder, device="cpu"), 60, seed=0)
     made = tmp_path / "made"
     made.mkdir()
     for i, image in enumerate(samples.each()):
         to_pil(image / 255).save(made / f"{i:03d}.png")
-    code, said, _ = ganzoo(
+    code, said, _ = command(
         "evaluate",
         "--images",
         made,
@@ -122,9 +104,9 @@ def test_a_model_s_pictures_measure_the_same_from_files(folder, ganzoo, tmp_path
     assert json.loads(said)["frechet-distance"]["value"] == pytest.approx(direct["frechet-distance"].value, rel=1e-6)
 
 
-def test_a_model_is_measured_against_a_person_s_own_reference(ganzoo, folder, tmp_path):
+def test_a_model_is_measured_against_a_person_s_own_reference(command, folder, tmp_path):
     real = pictures(tmp_path / "real", "test", 150)
-    code, said, _ = ganzoo("evaluate", f"file:{folder}", "--reference", real, "--seeds", 1, "--count", 150)
+    code, said, _ = command("evaluate", f"file:{folder}", "--reference", real, "--seeds", 1, "--count", 150)
     assert code == 0
     assert "reference real (150)" in said
     assert "Copies" not in said  # nobody said what it was trained on
@@ -146,9 +128,9 @@ def test_a_model_is_measured_against_a_person_s_own_reference(ganzoo, folder, tm
         (["MODEL", "--metrics", "psnr"], "don't pair"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_2(ganzoo, folder, tmp_path, arguments, said):
+def test_bad_input_is_one_sentence_and_exit_2(command, folder, tmp_path, arguments, said):
     made = pictures(tmp_path / "made", "test", 5)
     known = {"MODEL": f"file:{folder}", "NOWHERE": tmp_path / "nowhere", "MADE": made}
-    code, _, complaint = ganzoo("evaluate", *(known.get(a, a) for a in arguments))
+    code, _, complaint = command("evaluate", *(known.get(a, a) for a in arguments))
     assert code == 2
     assert __import__("re").search(said, " ".join(complaint.split()))

@@ -98,6 +98,30 @@ def test_several_scales_give_a_list_and_the_features_of_their_layers():
         torch.testing.assert_close(one, other)
 
 
+def test_a_feature_network_judges_pictures_alone_beside_the_patches():
+    network = built("pix2pix", "discriminator", backbone="effnet-lite0", mixed=8, discriminator_depth=2)
+    images, source = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    logits = network(images, source)
+    assert [one.shape[-1] for one in logits] == [8, 8, 4, 2, 1]
+    other = network(images, source + 0.5)
+    assert [torch.equal(*pair) for pair in zip(logits, other, strict=True)] == [False, True, True, True, True]
+    seen = network.outputs(images, source)
+    torch.testing.assert_close(seen.logits, logits)
+    assert [x.shape[-1] for x in seen.features[0]] == [16, 8]
+    held = {".".join(name.split(".")[:2]) for name, _ in network.named_parameters()}
+    assert held == {"patches.scales", "projected.heads"}  # the feature network learns nothing
+
+
+def test_features_that_may_change_are_not_held_in_place():
+    network = built("cut", "generator", depth=2)
+    heads = built("cut", "heads", depth=2, free=2)
+    found = [x.flatten(2).transpose(1, 2) for x in network.features(torch.rand(1, 3, 32, 32))]
+    vectors = heads(found)
+    assert [x.shape[1] for x in vectors] == [16 * 16, 8 * 8]
+    changed = heads([found[0] + 1, found[1] + 1, *found[2:]])
+    torch.testing.assert_close(vectors, changed)
+
+
 def test_both_directions_are_published_and_discriminators_are_not():
     architecture = architecture_of(Part.model_validate({"name": "cyclegan", "size": 32, "width": 8}))
     assert architecture.published == ("a_to_b", "b_to_a")
