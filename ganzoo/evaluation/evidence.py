@@ -1,5 +1,6 @@
 """What a metric is given: samples, reference and training pictures, with features that are computed once."""
 
+import hashlib
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import Any
@@ -68,8 +69,7 @@ class View:
     def _seen(self) -> dict[str, Tensor]:
         if not self.keep:
             return self._look()
-        about = self.network.weights_sha256 if self.network else "none"
-        return cached(f"{self.pictures.sha256}-{about}", self._look)
+        return cached(f"{self.pictures.sha256}-{_about(self.network)}", self._look)
 
     @torch.inference_mode()
     def _look(self) -> dict[str, Tensor]:
@@ -83,6 +83,14 @@ class View:
                 self.tick(self.pictures.name, done, self.count)
         seen = {"thumbnails": torch.cat(thumbnails)}
         return seen | ({"features": torch.cat(features)} if features else {})
+
+
+def _about(network: Features | None) -> str:
+    """A feature network's kind, weights and settings as one hash: at another size it sees other things."""
+    if network is None:
+        return "none"
+    settings = network.config.model_dump_json()
+    return hashlib.sha256(f"{type(network).__name__} {network.weights_sha256} {settings}".encode()).hexdigest()
 
 
 def _thumbnails(images: Tensor) -> Tensor:

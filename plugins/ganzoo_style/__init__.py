@@ -1,6 +1,6 @@
 """Style transfer: translation between two domains, paired and unpaired."""
 
-from ganzoo import files_in, hookimpl
+from ganzoo import files_in, hookimpl, shipped_model
 
 
 @hookimpl
@@ -24,3 +24,8 @@ def ganzoo_datasets():
 @hookimpl
 def ganzoo_recipes():
     return files_in(__name__, "recipes", ".toml")
+
+
+@hookimpl
+def ganzoo_models():
+    return {name: shipped_model(name) for name in ("pix2pix-noto-fluent",)}

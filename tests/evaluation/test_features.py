@@ -84,6 +84,17 @@ def test_the_size_of_the_network_s_input_is_part_of_the_protocol():
         a["frechet-distance"].minus(b["frechet-distance"])
 
 
+@needs_effnet
+def test_kept_features_are_those_of_the_same_size_of_input(monkeypatch, tmp_path):
+    """A picture is no distance from itself, whatever other size it was measured at before."""
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
+    images = torch.randint(0, 256, (16, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    for size in (32, 64):
+        network = f"effnet-lite0,size={size}"
+        report = evaluate_pictures(Held("a", images), Held("b", images), ["frechet-distance"], features=network)
+        assert abs(report["frechet-distance"].value) < 1e-3
+
+
 def test_any_network_of_timm_with_local_weights(tmp_path):
     timm = with_torchvision("timm")
     torch.manual_seed(0)
