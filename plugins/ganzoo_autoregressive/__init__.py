@@ -1,6 +1,6 @@
 """One pixel after another, each from the distribution that those before it leave."""
 
-from ganzoo import files_in, hookimpl
+from ganzoo import files_in, hookimpl, shipped_model
 
 
 @hookimpl
@@ -17,3 +17,8 @@ def ganzoo_strategies():
 @hookimpl
 def ganzoo_recipes():
     return files_in(__name__, "recipes", ".toml")
+
+
+@hookimpl
+def ganzoo_models():
+    return {"pixelcnn-mnist": shipped_model("pixelcnn-mnist")}
