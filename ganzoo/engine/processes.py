@@ -1,5 +1,6 @@
 """This process among the others: its device, its rank, the one reduction that training needs, and how all agree."""
 
+import atexit
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
@@ -36,6 +37,8 @@ class Processes:
         self.signal: Callable[[], int] = lambda: 0
         self._stop = 0
         self._hosts = dist.new_group(backend="gloo") if self.count > 1 and dist.get_backend() != "gloo" else None
+        if self.count > 1:
+            atexit.register(_leave)
 
     @property
     def stop(self) -> int:
@@ -143,6 +146,12 @@ def _own_store() -> dict[str, Any]:
     store: Any = dist.TCPStore(address, port, count, is_master=False)  # type: ignore[attr-defined]
     store = dist.PrefixStore(f"attempt-{attempt}", store)  # type: ignore[attr-defined]
     return {"store": store, "rank": rank, "world_size": count}
+
+
+def _leave() -> None:
+    """End gloo's threads before the interpreter goes: one that still runs then aborts the process, its work done."""
+    if dist.is_initialized() and dist.get_backend() == "gloo":
+        dist.destroy_process_group()
 
 
 class _Others:
