@@ -22,7 +22,8 @@ LEAST = (
     "resolution",
     "mixed",
 )
-CHEAP = {"network": "effnet-lite0,size=32"}  # perceptual distances of small pictures
+NETWORK = "effnet-lite0"  # perceptual distances of small pictures are cheap
+SIDES = [32]  # so is a judge of small pictures
 LIKED = {"size": 16, "channels": 3, "classes": 3, "scale": 2}  # settings that a recipe takes from its data
 
 
@@ -40,13 +41,14 @@ def smallest(config: type[Settings], **given: Any) -> Any:
 
 
 def least(config: type[Settings]) -> dict[str, Any]:
-    """The least width, depth and latent that it allows, and perceptual distances of small pictures."""
+    """The least width, depth and latent that it allows, and small pictures for feature networks."""
     fields = config.model_fields
     found: dict[str, Any] = {
         n: next((m.ge for m in fields[n].metadata if hasattr(m, "ge")), 1) for n in LEAST if n in fields
     }
-    known = {n: text for n, text in CHEAP.items() if n in fields and text.partition(",")[0] in str(fields[n].default)}
-    return found | known
+    if "network" in fields and fields["network"].default == NETWORK:
+        found["network"] = f"{NETWORK},size={SIDES[0]}"
+    return found | {n: SIDES for n in ("resolutions",) if n in fields}
 
 
 def tiny(recipe: Recipe) -> Recipe:

@@ -30,7 +30,9 @@ class Projected(Resnet):
         mixed: int = Field(32, ge=4, le=512, description="channels of the mixed features")
 
     def build(self, network: str) -> nn.Module:
-        return ResnetGenerator(self.config) if network == "generator" else ProjectedDiscriminator(self.config)
+        if network == "generator":
+            return ResnetGenerator(self.config)
+        return ProjectedDiscriminator(self.config.backbone, self.config.resolution, self.config.mixed)
 
 
 class ConditionalProjected(Projected):
@@ -47,7 +49,8 @@ class ConditionalProjected(Projected):
     def build(self, network: str) -> nn.Module:
         if network == "generator":
             return ConditionalGenerator(self.config)
-        return ProjectedDiscriminator(self.config, self.config.classes)
+        c = self.config
+        return ProjectedDiscriminator(c.backbone, c.resolution, c.mixed, c.classes)
 
 
 class ProjectedDiscriminator(Discriminator):
@@ -56,11 +59,11 @@ class ProjectedDiscriminator(Discriminator):
     The feature network is no part of the state: its weights are known by its name.
     """
 
-    def __init__(self, config: Projected.Config, classes: int = 0):
+    def __init__(self, backbone: str, resolution: int, mixed: int, classes: int = 0):
         super().__init__()
-        self.resolution, mixed = config.resolution, config.mixed
-        known = config.backbone == "effnet-lite0"
-        found = EffNetLite0() if known else Timm(Timm.Config(model=config.backbone))
+        self.resolution = resolution
+        known = backbone == "effnet-lite0"
+        found = EffNetLite0() if known else Timm(Timm.Config(model=backbone))
         self.__dict__["backbone"] = found.network
         # effnet-lite0 takes (x - 127) / 128 of bytes
         mean, deviation = (127 / 255, 128 / 255) if known else (found.mean, found.deviation)

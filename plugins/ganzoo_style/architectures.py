@@ -1,6 +1,6 @@
 """Architectures of translation: one way with a paired discriminator, both ways, and one way with contrastive heads."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from torch import nn
@@ -9,6 +9,7 @@ from ganzoo import Architecture, Settings
 from ganzoo_style.networks import Heads, PatchGAN, ResNet, UNet, small_weights
 
 Norm = Literal["batch", "instance", "none"]
+Side = Annotated[int, Field(ge=32, le=512, multiple_of=32)]
 
 
 class Common(Settings):
@@ -29,7 +30,9 @@ class Common(Settings):
         max_length=200,
         description="a frozen feature network, such as effnet-lite0: its features are judged beside the patches",
     )
-    resolution: int = Field(64, ge=32, le=512, multiple_of=32, description="side to which images are brought for it")
+    resolutions: list[Side] = Field(
+        [64], min_length=1, max_length=4, description="sides to which images are brought for it, each judged apart"
+    )
     mixed: int = Field(32, ge=4, le=512, description="channels of its features once they are mixed")
 
     @model_validator(mode="after")
@@ -127,4 +130,4 @@ def judge(config: Common, channels: int) -> nn.Module:
     from ganzoo_projected.architectures import ProjectedDiscriminator  # timm takes a second
     from ganzoo_style.judges import PatchesAndFeatures
 
-    return PatchesAndFeatures(patches, ProjectedDiscriminator(c))
+    return PatchesAndFeatures(patches, [ProjectedDiscriminator(c.backbone, side, c.mixed) for side in c.resolutions])
