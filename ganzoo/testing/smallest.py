@@ -22,8 +22,8 @@ LEAST = (
     "resolution",
     "mixed",
 )
-NETWORK = "effnet-lite0"  # perceptual distances of small pictures are cheap
-SIDES = [32]  # so is a judge of small pictures
+CHEAP = {"network": "effnet-lite0,size=32"}  # perceptual distances of small pictures
+SIDES = [32]  # of the pictures that feature networks judge
 LIKED = {"size": 16, "channels": 3, "classes": 3, "scale": 2}  # settings that a recipe takes from its data
 
 
@@ -46,9 +46,10 @@ def least(config: type[Settings]) -> dict[str, Any]:
     found: dict[str, Any] = {
         n: next((m.ge for m in fields[n].metadata if hasattr(m, "ge")), 1) for n in LEAST if n in fields
     }
-    if "network" in fields and fields["network"].default == NETWORK:
-        found["network"] = f"{NETWORK},size={SIDES[0]}"
-    return found | {n: SIDES for n in ("resolutions",) if n in fields}
+    if "resolutions" in fields:
+        found["resolutions"] = SIDES
+    known = {n: text for n, text in CHEAP.items() if n in fields and text.partition(",")[0] in str(fields[n].default)}
+    return found | known
 
 
 def tiny(recipe: Recipe) -> Recipe:

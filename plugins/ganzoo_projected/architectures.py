@@ -30,9 +30,10 @@ class Projected(Resnet):
         mixed: int = Field(32, ge=4, le=512, description="channels of the mixed features")
 
     def build(self, network: str) -> nn.Module:
+        c = self.config
         if network == "generator":
-            return ResnetGenerator(self.config)
-        return ProjectedDiscriminator(self.config.backbone, self.config.resolution, self.config.mixed)
+            return ResnetGenerator(c)
+        return ProjectedDiscriminator(frozen(c.backbone), c.resolution, c.mixed)
 
 
 class ConditionalProjected(Projected):
@@ -47,10 +48,15 @@ class ConditionalProjected(Projected):
     conditions = ("label",)
 
     def build(self, network: str) -> nn.Module:
-        if network == "generator":
-            return ConditionalGenerator(self.config)
         c = self.config
-        return ProjectedDiscriminator(c.backbone, c.resolution, c.mixed, c.classes)
+        if network == "generator":
+            return ConditionalGenerator(c)
+        return ProjectedDiscriminator(frozen(c.backbone), c.resolution, c.mixed, c.classes)
+
+
+def frozen(backbone: str) -> EffNetLite0 | Timm:
+    """The feature network of this name, for one discriminator or several."""
+    return EffNetLite0() if backbone == "effnet-lite0" else Timm(Timm.Config(model=backbone))
 
 
 class ProjectedDiscriminator(Discriminator):
@@ -59,14 +65,12 @@ class ProjectedDiscriminator(Discriminator):
     The feature network is no part of the state: its weights are known by its name.
     """
 
-    def __init__(self, backbone: str, resolution: int, mixed: int, classes: int = 0):
+    def __init__(self, found: EffNetLite0 | Timm, resolution: int, mixed: int, classes: int = 0):
         super().__init__()
         self.resolution = resolution
-        known = backbone == "effnet-lite0"
-        found = EffNetLite0() if known else Timm(Timm.Config(model=backbone))
         self.__dict__["backbone"] = found.network
         # effnet-lite0 takes (x - 127) / 128 of bytes
-        mean, deviation = (127 / 255, 128 / 255) if known else (found.mean, found.deviation)
+        mean, deviation = (found.mean, found.deviation) if isinstance(found, Timm) else (127 / 255, 128 / 255)
         self.register_buffer("mean", torch.as_tensor(mean).float().reshape(-1, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.as_tensor(deviation).float().reshape(-1, 1, 1), persistent=False)
         channels = [stage["num_chs"] for stage in list(found.network.feature_info)[-SCALES:]]

@@ -127,7 +127,8 @@ def judge(config: Common, channels: int) -> nn.Module:
     patches.apply(small_weights)
     if not c.backbone:
         return patches
-    from ganzoo_projected.architectures import ProjectedDiscriminator  # timm takes a second
+    from ganzoo_projected.architectures import ProjectedDiscriminator, frozen  # timm takes a second
     from ganzoo_style.judges import PatchesAndFeatures
 
-    return PatchesAndFeatures(patches, [ProjectedDiscriminator(c.backbone, side, c.mixed) for side in c.resolutions])
+    backbone = frozen(c.backbone)
+    return PatchesAndFeatures(patches, [ProjectedDiscriminator(backbone, side, c.mixed) for side in c.resolutions])

@@ -1,5 +1,7 @@
 """The networks of translation: what they keep, how far they see, where their noise is."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -108,15 +110,17 @@ def test_a_feature_network_judges_pictures_alone_beside_the_patches():
     seen = network.outputs(images, source)
     torch.testing.assert_close(seen.logits, logits)
     assert [x.shape[-1] for x in seen.features[0]] == [16, 8]
-    held = {name.rpartition(".heads.")[0] or name.split(".")[0] for name, _ in network.named_parameters()}
-    assert held == {"patches", "projected.0"}  # the feature network learns nothing
+    held = {re.sub(r"(scales|heads)\..*", r"\1", name) for name, _ in network.named_parameters()}
+    assert held == {"patches.scales", "projected.0.heads"}  # the feature network learns nothing
 
 
 def test_features_are_judged_at_each_of_several_sizes():
     network = built("cut", "discriminator", backbone="effnet-lite0", resolutions=[64, 128], discriminator_depth=2)
     logits = network(torch.rand(2, 3, 32, 32))
     assert [one.shape[-1] for one in logits] == [8, 8, 4, 2, 1, 16, 8, 4, 2]
-    assert network.projected[0].heads[0].last.weight is not network.projected[1].heads[0].last.weight
+    near, far = network.projected
+    assert near.heads[0].last.weight is not far.heads[0].last.weight
+    assert near.backbone is far.backbone  # loaded once
 
 
 def test_features_that_may_change_are_not_held_in_place():
