@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from ganzoo.resolve import architecture_of, built
 from ganzoo.text import directions, plain
 
 MOST = 10_000_000  # images of one call
+Pictures = TypeVar("Pictures", Image.Image, np.ndarray, Tensor)
 
 
 class Model:
@@ -178,47 +179,16 @@ class Model:
             images.append(self._unit(made).to(target))
         return torch.cat(images)
 
-    @overload
-    def transform(
-        self,
-        images: Image.Image,
-        *,
-        direction: str | None = None,
-        ensemble: bool = False,
-        tile: int | None = None,
-        **conditions: Any,
-    ) -> Image.Image: ...
-    @overload
-    def transform(
-        self,
-        images: np.ndarray,
-        *,
-        direction: str | None = None,
-        ensemble: bool = False,
-        tile: int | None = None,
-        **conditions: Any,
-    ) -> np.ndarray: ...
-    @overload
-    def transform(
-        self,
-        images: Tensor,
-        *,
-        direction: str | None = None,
-        ensemble: bool = False,
-        tile: int | None = None,
-        **conditions: Any,
-    ) -> Tensor: ...
-
     @torch.inference_mode()
     def transform(
         self,
-        images: Any,
+        images: Pictures,
         *,
         direction: str | None = None,
         ensemble: bool = False,
         tile: int | None = None,
         **conditions: Any,
-    ) -> Any:
+    ) -> Pictures:
         """What the model makes of a picture of any size; large ones go through it in tiles without seams.
 
         A PIL picture gives a PIL picture: grey stays grey, 16 bits stay 16, alpha is kept and EXIF orientation
@@ -243,10 +213,10 @@ class Model:
             return self._unit(made).to(part.device)
 
         chosen = tiling.ensemble(call) if ensemble else call
-        if isinstance(images, Image.Image | np.ndarray):
-            photo = images if isinstance(images, Image.Image) else photos.of_array(images)
-            made = photos.transformed(photo, network, chosen, self.channels or 3, tile)
-            return made if photo is images else np.asarray(made)
+        if isinstance(images, Image.Image):
+            return photos.transformed(images, network, chosen, self.channels or 3, tile)
+        if isinstance(images, np.ndarray):
+            return np.asarray(photos.transformed(photos.of_array(images), network, chosen, self.channels or 3, tile))
         return tiling.transformed(network, chosen, self._pictures(images), tile)
 
     def _pictures(self, images: Any) -> Tensor:

@@ -55,6 +55,9 @@ class EitherGenerator(Common):
     residual: bool = Field(
         False, description="the unet changes the picture, at first by nothing, instead of drawing it anew"
     )
+    padding: Literal["zeros", "replicate"] = Field(
+        "zeros", description="what the unet sees beyond the border; replicate repeats it, so that no border shows"
+    )
 
     @model_validator(mode="after")
     def _fits(self):
@@ -112,7 +115,8 @@ def generator(config: EitherGenerator) -> nn.Module:
     """The translator that the settings choose."""
     if config.generator == "resnet":
         return ResNet(config.channels, config.width, config.blocks, config.norm).apply(small_weights)
-    network = UNet(config.channels, config.width, config.depth, config.norm, config.dropout, config.residual)
+    c = config
+    network = UNet(c.channels, c.width, c.depth, c.norm, c.dropout, c.residual, c.padding)
     network.apply(small_weights)
     if config.residual:  # it adds nothing yet
         nn.init.zeros_(network.last.weight)

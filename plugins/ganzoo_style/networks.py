@@ -26,25 +26,30 @@ class UNet(Translator):
 
     The first and the last convolution keep the size, so fine lines survive. The noise is dropout in the three
     innermost layers of the way up; in evaluation mode there is none, so a picture has one translation. `residual`: what
-    it makes is added to the picture (He et al., 2016), so that it starts from the picture itself.
+    it makes is added to the picture (He et al., 2016), so that it starts from the picture itself. `padding`: what the
+    convolutions see beyond the border. From "zeros" they learn where it is, and may draw there. With "replicate" they
+    see it repeated, and go up by doubling pixels before a convolution (Odena et al., 2016), so that where the picture
+    is even nothing tells a border.
     """
 
-    def __init__(self, channels: int, width: int, depth: int, kind: str, noise: float, residual: bool):
+    def __init__(
+        self, channels: int, width: int, depth: int, kind: str, noise: float, residual: bool, padding: str = "zeros"
+    ):
         super().__init__()
         self.multiple, self.noise, self.residual = 2**depth, noise, residual
         widths = [min(width * 2**i, width * 8) for i in range(depth + 1)]
         self.widths = (channels, *widths)
-        self.stem = nn.Conv2d(channels, width, 3, padding=1)
+        self.stem = nn.Conv2d(channels, width, 3, padding=1, padding_mode=padding)
         bias = kind == "none"
-        self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1, bias=bias) for a, b in pairwise(widths))
+        self.downs = nn.ModuleList(
+            nn.Conv2d(a, b, 4, 2, 1, bias=bias, padding_mode=padding) for a, b in pairwise(widths)
+        )
         self.down_norms = nn.ModuleList(norm(kind, b) for b in widths[1:])
         ups = list(pairwise(reversed(widths)))
         # each but the innermost takes what came up beside what came down
-        self.ups = nn.ModuleList(
-            nn.ConvTranspose2d(a * (2 if i else 1), b, 4, 2, 1, bias=bias) for i, (a, b) in enumerate(ups)
-        )
+        self.ups = nn.ModuleList(doubling(a * (2 if i else 1), b, bias, padding) for i, (a, b) in enumerate(ups))
         self.up_norms = nn.ModuleList(norm(kind, b) for _, b in ups)
-        self.last = nn.Conv2d(2 * width, channels, 3, padding=1)
+        self.last = nn.Conv2d(2 * width, channels, 3, padding=1, padding_mode=padding)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The images, the stem's and each halving's output: (N, C, H, W) of several scales."""
@@ -63,6 +68,15 @@ class UNet(Translator):
             x = torch.cat([x, skips.pop()], 1)
         made = self.last(relu(x))
         return hardtanh(images + made) if self.residual else torch.tanh(made)
+
+
+def doubling(inputs: int, outputs: int, bias: bool, padding: str) -> nn.Module:
+    """A layer from (N, inputs, H, W) to (N, outputs, 2H, 2W)."""
+    if padding == "zeros":
+        return nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias, padding_mode=padding)
+    )
 
 
 class ResNet(Translator):

@@ -58,6 +58,15 @@ def test_a_residual_unet_starts_from_the_picture_itself():
     assert (anew(pictures) - pictures).abs().mean() > 0.3
 
 
+@pytest.mark.parametrize(("padding", "shows"), [("zeros", True), ("replicate", False)])
+def test_an_even_picture_has_no_border_where_the_border_is_repeated(padding, shows):
+    network = built("pix2pix", "generator", norm="none", padding=padding).eval()
+    with torch.no_grad():
+        made = network(torch.full((1, 3, 96, 96), 0.3))
+    middle = made[..., 48:49, 48:49]
+    assert ((made - middle).abs().max() > 1e-4) == shows
+
+
 def test_a_local_resnet_sees_as_far_as_it_says_and_no_further():
     network = built("pix2pix", "generator", generator="resnet", blocks=1, norm="none").eval()
     for part in network.modules():
