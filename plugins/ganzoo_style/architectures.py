@@ -48,7 +48,9 @@ class Common(Settings):
 class EitherGenerator(Common):
     """With the choice of a generator."""
 
-    generator: Literal["unet", "resnet"] = Field("unet", description="unet sees the whole image, resnet a part")
+    generator: Literal["unet", "resnet"] = Field(
+        "unet", description="unet: skips at each scale; resnet: blocks at a quarter of the size"
+    )
     depth: int = Field(4, ge=1, le=10, description="halvings of the unet")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the resnet")
     dropout: float = Field(0.5, ge=0, le=0.9, description="noise of the unet while it trains")

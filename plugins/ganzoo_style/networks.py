@@ -29,7 +29,7 @@ class UNet(Translator):
     it makes is added to the picture (He et al., 2016), so that it starts from the picture itself. `padding`: what the
     convolutions see beyond the border. From "zeros" they learn where it is, and may draw there. With "replicate" they
     see it repeated, and go up by doubling pixels before a convolution (Odena et al., 2016), so that where the picture
-    is even nothing tells a border.
+    is even nothing tells a border. It is local unless its norm takes the whole picture's statistics.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class UNet(Translator):
     ):
         super().__init__()
         self.multiple, self.noise, self.residual = 2**depth, noise, residual
+        self.context = None if kind == "instance" else 3 * 2**depth - 1
         widths = [min(width * 2**i, width * 8) for i in range(depth + 1)]
         self.widths = (channels, *widths)
         self.stem = nn.Conv2d(channels, width, 3, padding=1, padding_mode=padding)

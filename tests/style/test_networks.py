@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import ganzoo
+from ganzoo import tiling
 from ganzoo.recipes import Part
 from ganzoo.resolve import architecture_of
 
@@ -67,24 +68,42 @@ def test_an_even_picture_has_no_border_where_the_border_is_repeated(padding, sho
     assert ((made - middle).abs().max() > 1e-4) == shows
 
 
-def test_a_local_resnet_sees_as_far_as_it_says_and_no_further():
-    network = built("pix2pix", "generator", generator="resnet", blocks=1, norm="none").eval()
-    for part in network.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(part.weight, 0, 0.2)
-    size, middle = 160, 80
-    pictures = torch.rand(1, 3, size, size) * 2 - 1
-    other = pictures.clone()
-    other[:, :, middle, middle] *= -1
-    with torch.no_grad():
-        changed = (network(pictures) != network(other)).any(1)[0].nonzero()
-    reach = (changed - middle).abs().max().item()
-    assert network.context / 2 < reach <= network.context
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"generator": "resnet", "blocks": 1},
+        {"generator": "unet", "depth": 3},
+        {"generator": "unet", "depth": 3, "padding": "replicate"},
+    ],
+)
+def test_a_local_translator_sees_as_far_as_it_says_and_no_further(settings):
+    network = built("pix2pix", "generator", norm="none", **settings).eval()
+    for weight in network.parameters():
+        nn.init.normal_(weight, 0, 0.2) if weight.dim() > 1 else nn.init.zeros_(weight)
+    size, reach = 160, 0
+    for middle in range(80, 88):  # how far depends on the place among the halvings
+        pictures = torch.rand(1, 3, size, size) * 2 - 1
+        other = pictures.clone()
+        other[:, :, middle, middle] *= -1
+        with torch.no_grad():
+            changed = (network(pictures) != network(other)).any(1)[0].nonzero()
+        reach = max(reach, (changed - middle).abs().max().item())
+    assert 0.8 * network.context < reach <= network.context
 
 
 def test_statistics_of_the_whole_picture_are_said():
-    assert built("pix2pix", "generator", generator="resnet", norm="instance").context is None
-    assert built("pix2pix", "generator", generator="unet").context is None
+    for generator in ("resnet", "unet"):
+        assert built("pix2pix", "generator", generator=generator, norm="instance").context is None
+
+
+def test_a_unet_in_tiles_gives_what_it_gives_of_the_whole_picture():
+    network = built("pix2pix", "generator", depth=3, norm="none", dropout=0.0, padding="replicate").eval()
+    for weight in network.parameters():
+        nn.init.normal_(weight, 0, 0.1)
+    picture = torch.rand(1, 3, 150, 203) * 2 - 1
+    with torch.no_grad():
+        whole, tiled = (tiling.transformed(network, network, picture, side) for side in (256, 64))
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
 
 def test_each_logit_judges_its_own_patch_beside_its_source():
