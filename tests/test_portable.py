@@ -9,7 +9,6 @@ import ganzoo
 from ganzoo import Model, Translator, portable
 from ganzoo.errors import GanzooError
 from ganzoo.folder import ModelConfig
-from tests.support import ganzoo_command
 
 needs_onnx = pytest.mark.skipif(
     bool(portable.missing_for_onnx()), reason="onnx, onnxscript, onnxruntime aren't installed"
@@ -121,15 +120,15 @@ def test_without_onnx_the_extra_is_named(model, tmp_path, monkeypatch):
         portable.export(model, tmp_path / "x.onnx", "onnx")
 
 
-def test_the_command_writes_and_compares(unconditional_run, tmp_path):
+def test_the_command_writes_and_compares(command, unconditional_run, tmp_path):
     out = tmp_path / "digits.pt2"
-    command = ("export", f"file:{unconditional_run.folder}", "--format", "torch-export", "--out", out)
-    done = ganzoo_command(*command)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"wrote {out}; by torch.export its images are the model's to ")
+    asked = ("export", f"file:{unconditional_run.folder}", "--format", "torch-export", "--out", out)
+    done = command(*asked)
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"wrote {out}; by torch.export its images are the model's to ")
     loaded = torch.export.load(out).module()
     model = ganzoo.load(f"file:{unconditional_run.folder}", device="cpu")
     torch.testing.assert_close(loaded(model.latents(0, 0, 3)), model.sample(3, seed=0), atol=1e-5, rtol=0)
-    done = ganzoo_command(*command)
-    assert done.returncode == 2
-    assert "exists; choose another name, or overwrite it with --force" in done.stderr
+    done = command(*asked)
+    assert done.code == 2
+    assert "exists; choose another name, or overwrite it with --force" in done.err

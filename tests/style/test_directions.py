@@ -59,22 +59,22 @@ def test_a_local_translator_gives_the_same_in_tiles_and_a_global_one_takes_the_w
         assert (min(seen) < 160) is local
 
 
-def test_a_clip_is_transformed_frame_by_frame_and_its_steadiness_measured(run, tmp_path):
+def test_a_clip_is_transformed_frame_by_frame_and_its_steadiness_measured(command, run, tmp_path):
     frames = tmp_path / "frames"
     frames.mkdir()
     scene = Image.fromarray((np.indices((64, 96)).sum(0)[:, :, None] * [1, 1, 1]).astype(np.uint8))
     for i in range(4):
         scene.crop((8 * i, 0, 8 * i + 64, 64)).save(frames / f"{i:03d}.png")
     way = ("--direction", "twemoji-to-noto", "--device", "cpu")
-    done = ganzoo_command("transform", f"file:{run.folder}", frames, "--out", tmp_path / "made", *way)
-    assert done.returncode == 0, done.stderr
+    done = command("transform", f"file:{run.folder}", frames, "--out", tmp_path / "made", *way)
+    assert done.code == 0, done.err
     compare = ("--images", tmp_path / "made", "--sources", frames, "--metrics", "steadiness", "--json")
-    measured = ganzoo_command("evaluate", *compare)
-    assert measured.returncode == 0, measured.stderr
-    assert json.loads(measured.stdout)["steadiness"]["value"] > 0
-    wrong = ganzoo_command("transform", f"file:{run.folder}", frames, "--out", tmp_path / "x", "--direction", "back")
-    assert wrong.returncode == 2
-    assert "its directions are" in wrong.stderr
+    measured = command("evaluate", *compare)
+    assert measured.code == 0, measured.err
+    assert json.loads(measured.out)["steadiness"]["value"] > 0
+    wrong = command("transform", f"file:{run.folder}", frames, "--out", tmp_path / "x", "--direction", "back")
+    assert wrong.code == 2
+    assert "its directions are" in wrong.err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import ganzoo
 from ganzoo import photos
 from ganzoo.errors import GanzooError, ModelError
 from ganzoo.tiling import tiles
-from tests.support import environment, ganzoo_command
+from tests.support import environment
 
 
 @pytest.fixture(scope="module")
@@ -154,22 +154,22 @@ def test_bombs_and_damage_are_refused_in_a_sentence(tmp_path, monkeypatch):
         photos.read(tmp_path / "large.png")
 
 
-def test_the_command_goes_on_after_a_bad_file(tmp_path):
+def test_the_command_goes_on_after_a_bad_file(command, tmp_path):
     album = tmp_path / "album"
     (album / "inner").mkdir(parents=True)
     picture("RGB").save(album / "a.png")
     picture("L").save(album / "inner" / "b.jpg")
     (album / "broken.png").write_bytes(b"no picture")
     out = tmp_path / "out"
-    done = ganzoo_command("transform", "srresnet-photos-x4", album, "--out", out, "--device", "cpu")
-    assert done.returncode == 1
-    assert "broken.png" in done.stderr
-    assert "2 of 3" in done.stdout
+    done = command("transform", "srresnet-photos-x4", album, "--out", out, "--device", "cpu")
+    assert done.code == 1
+    assert "broken.png" in done.err
+    assert "2 of 3" in done.out
     assert Image.open(out / "a.png").size == (160, 96)
     assert Image.open(out / "inner" / "b.jpg").mode == "L"
-    again = ganzoo_command("transform", "srresnet-photos-x4", album, "--out", out)
-    assert again.returncode == 2
-    assert "--force" in again.stderr
+    again = command("transform", "srresnet-photos-x4", album, "--out", out)
+    assert again.code == 2
+    assert "--force" in again.err
 
 
 def test_patterns_and_bad_arguments(tmp_path):
