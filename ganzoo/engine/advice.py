@@ -16,15 +16,18 @@ def findings(values: Values, recipe: Recipe) -> list[Finding]:
 
 def collapsed(values: Values, recipe: Recipe) -> Iterator[Finding]:
     diversity, duplicates = values.get("diversity", 1.0), values.get("duplicates", 0.0)
-    if diversity < 0.5 or duplicates > 0.1:
-        yield _finding(
-            f"the generator has collapsed: its images lie {diversity:.0%} as far apart as real ones, and "
-            f"{duplicates:.0%} have a twin",
-            'strategy.name = "r1r2" with loss.name = "relativistic"'
-            if recipe.strategy.name != "r1r2"
-            else "a larger strategy.gamma, or a smaller training.optimizer.generator.lr",
-            "Huang et al., 2024, sections 2 and 3" if recipe.strategy.name != "r1r2" else "Heusel et al., 2017",
-        )
+    if diversity >= 0.5 and duplicates <= 0.1:
+        return
+    twins = f", and {duplicates:.0%} have a twin" if "duplicates" in values else ""
+    attempt, paper = "a smaller training.optimizer.lr", "Heusel et al., 2017"
+    if recipe.strategy.name == "r1r2":
+        attempt = f"a larger strategy.gamma, or {attempt}"
+    elif recipe.task == "generate":
+        attempt = 'strategy.name = "r1r2" with loss.name = "relativistic"'
+        paper = "Huang et al., 2024, sections 2 and 3"
+    yield _finding(
+        f"the generator has collapsed: its images lie {diversity:.0%} as far apart as real ones{twins}", attempt, paper
+    )
 
 
 def vanished(values: Values, recipe: Recipe) -> Iterator[Finding]:

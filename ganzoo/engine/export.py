@@ -1,8 +1,9 @@
-"""What a run gives away: a model folder, and the sample grid of fixed latents."""
+"""What a run gives away: a model folder, and the sheet that shows what it makes."""
 
+import contextlib
 import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -33,10 +34,9 @@ def export(
     }
     model = Model(ModelConfig.read(config), dict(networks), parts.architecture.image_range)
     files = {"README.md": card.render(config).encode()}
-    if parts.recipe.task == "generate":
-        files["samples.png"] = images.png(model.sheet())
-    elif model.directions:
-        files["samples.png"] = images.png(translation.sheet(model))
+    drawn = sheet(model)
+    if drawn is not None:
+        files["samples.png"] = images.png(drawn)
     folder.write(target, config, networks, files, force=True)
 
 
@@ -69,19 +69,27 @@ def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
     }
 
 
-def sample_grid(parts: Parts, networks: Mapping[str, nn.Module]) -> Image.Image:
-    """The grid that a run draws at intervals, always from the same latents."""
+@contextlib.contextmanager
+def lent(parts: Parts, networks: Mapping[str, nn.Module]) -> Iterator[Model]:
+    """A model of networks that go on training: they are in evaluation mode as long as it is used."""
     config = ModelConfig.read(describe(parts, networks))
     modes = {module: module.training for network in networks.values() for module in network.modules()}
     grads = {name: [p.requires_grad for p in network.parameters()] for name, network in networks.items()}
     try:
-        return Model(config, dict(networks), parts.architecture.image_range).sheet()
+        yield Model(config, dict(networks), parts.architecture.image_range)
     finally:
         for module, training in modes.items():  # one by one: a frozen part stays in evaluation mode
             module.training = training
         for name, network in networks.items():
             for parameter, wanted in zip(network.parameters(), grads[name], strict=True):
                 parameter.requires_grad_(wanted)
+
+
+def sheet(model: Model) -> Image.Image | None:
+    """What a run shows of itself, always from the same latents or pictures. None for a model that enlarges."""
+    if model.task == "generate":
+        return model.sheet()
+    return translation.sheet(model) if model.directions else None
 
 
 def _machine() -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from ganzoo.engine.advice import findings
-from ganzoo.engine.export import describe
+from ganzoo.engine.collapse import COUNT, apart, few, small
+from ganzoo.engine.export import describe, lent
 from ganzoo.files import to_json
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
@@ -22,7 +22,7 @@ from ganzoo.resolve import Parts
 from ganzoo.run import Run
 
 log = logging.getLogger("ganzoo")
-BATCH, REFERENCE, SIDE, PIXELS = 256, 4096, 16, 2**25
+BATCH, REFERENCE, PIXELS = 256, 4096, 2**25
 
 
 def examine(
@@ -33,6 +33,8 @@ def examine(
         values: dict[str, Any] = gradients(run.metrics())
         if parts.recipe.task == "generate" and parts.strategy.inputs == ("image",):
             values |= samples(parts, published, networks)
+        elif parts.recipe.task == "transform":
+            values |= translations(parts, published)
         report = {"values": values, "findings": findings(values, parts.recipe)}
         (run.folder / "health.json").write_text(to_json(report))
     except Exception as error:
@@ -69,12 +71,11 @@ def samples(parts: Parts, published: Mapping[str, nn.Module], networks: Mapping[
     count = min(REFERENCE, parts.spec.count, max(batch, PIXELS // fake[0].numel()))
     real, *label = (t.cpu() for t in parts.dataset.read(columns, 0, 0, count))
     real = (real + 1) / 2
-    small_fake, small_real = _small(fake), _small(real)
-    distances = torch.cdist(small_fake, small_fake)
-    real_distances = torch.cdist(small_real[:batch], small_real[:batch])
+    small_fake, small_real = small(fake), small(real)
+    bound = _nearest(small_real[:batch]).median() / 10
     found: dict[str, Any] = {
-        "diversity": float(_apart(distances) / _apart(real_distances).clamp(min=1e-12)),
-        "duplicates": float((_nearest(distances) < _nearest(real_distances).median() / 10).float().mean()),
+        "diversity": apart(small_fake) / max(apart(small_real[:batch]), 1e-12),
+        "duplicates": float((_nearest(small_fake) < bound).float().mean()),
     }
     if labelled:
         nearest = label[0][torch.cdist(small_fake, small_real).argmin(1)]
@@ -84,6 +85,17 @@ def samples(parts: Parts, published: Mapping[str, nn.Module], networks: Mapping[
             asked = torch.arange(batch) % len(model.labels)
             found["label_agreement"] = float((nearest == asked).float().mean())
     return found | _judged(parts, networks, fake, real[:batch], label)
+
+
+def translations(parts: Parts, published: Mapping[str, nn.Module]) -> dict[str, float]:
+    """How far apart a few pictures lie that each network made, relative to real ones of its target; the least."""
+    with lent(parts, published) as model:
+        made = few(model, parts)
+    if not made:
+        return {}
+    wanted = reversed(parts.dataset.read(parts.columns[:2], 0, 0, COUNT))
+    found = [apart(small(a)) / max(apart(small((b.cpu() + 1) / 2)), 1e-12) for a, b in zip(made, wanted, strict=False)]
+    return {"diversity": min(found)}
 
 
 def _judged(
@@ -108,14 +120,5 @@ def _judged(
     return {"logit_gap": float(logits[0].mean() - logits[1].mean()), "pairs_ordered": float(ordered)}
 
 
-def _small(images: Tensor) -> Tensor:
-    side = min(SIDE, images.shape[-1])
-    return adaptive_avg_pool2d(images.float(), side).flatten(1)
-
-
-def _apart(distances: Tensor) -> Tensor:
-    return distances.sum() / max(1, distances.numel() - len(distances))
-
-
-def _nearest(distances: Tensor) -> Tensor:
-    return (distances + torch.eye(len(distances)) * 1e9).min(1).values
+def _nearest(vectors: Tensor) -> Tensor:
+    return (torch.cdist(vectors, vectors) + torch.eye(len(vectors)) * 1e9).min(1).values

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ganzoo.engine import health, report, trouble
 from ganzoo.engine.best import Best
+from ganzoo.engine.collapse import Watch
 from ganzoo.engine.compiled import Compiler
-from ganzoo.engine.export import export, sample_grid
+from ganzoo.engine.export import export, lent, sheet
 from ganzoo.engine.graphs import Graphs
 from ganzoo.engine.measure import measured
 from ganzoo.engine.memory import keep_freed_memory
@@ -94,6 +95,7 @@ class Engine:
         self.graphs = Graphs(self.stepper, wanted=bool(training.graphs))
         self.compiler = Compiler(self.networks, wanted=bool(training.compile))
         self.best = Best(parts, run)
+        self.watch = Watch(parts)
         self.steps = self.images = self.attempt = 0
         self.seconds = 0.0
         self.window = Window(device)
@@ -273,10 +275,11 @@ class Engine:
 
     def _sample(self) -> dict[str, float] | None:
         with contextlib.suppress(Interrupted), self.signals.breaking():
-            if self.parts.recipe.task == "generate":
-                sheet = sample_grid(self.parts, self.published())
+            with lent(self.parts, self.published()) as model:
+                drawn = sheet(model)
+            if drawn is not None:
                 try:
-                    sheet.save(self.run.samples / f"{self.images:09d}.png")
+                    drawn.save(self.run.samples / f"{self.images:09d}.png")
                 except OSError as error:
                     log.warning("the sample grid of step %d can't be written: %s", self.steps, error)
             return {}
@@ -298,6 +301,7 @@ class Engine:
         if saved is not None and best:
             self.processes.first(lambda: self.best.export(self.published(), self.steps, self.images, self.seconds))
         if self.processes.is_main:
+            self.watch.look(self.published(), self.images)
             report.write(self.run)
         if saved is not None:
             self.observers.call("ganzoo_checkpoint_saved", run=self.run, step=self.steps, path=saved)

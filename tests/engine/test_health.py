@@ -1,13 +1,15 @@
 """The health report, on runs made to fail on purpose, on a good model and on the numbers in between."""
 
 import json
+import re
 
 import pytest
 import torch
 
 import ganzoo
 from ganzoo.engine.advice import findings
-from ganzoo.engine.health import gradients, samples
+from ganzoo.engine.collapse import Watch
+from ganzoo.engine.health import gradients, samples, translations
 from ganzoo.engine.loop import Engine
 from ganzoo.resolve import resolve
 from tests.support import tiny
@@ -19,11 +21,13 @@ def words(run):
     return "\n".join(" ".join(finding.values()) for finding in run.health()["findings"])
 
 
-def test_a_run_made_to_collapse_is_recognised(tmp_path):
+def test_a_run_made_to_collapse_is_recognised_while_it_runs_and_at_its_end(tmp_path, caplog):
     """The discriminator hardly learns, so the generator runs to the one image that it likes best."""
     rates = {"discriminator": {"lr": 1e-6}, "generator": {"lr": 1e-3}}
-    recipe = ganzoo.recipe("gan-mnist").changed(SMALL).changed(training={"optimizer": rates})
-    run = ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    recipe = ganzoo.recipe("gan-mnist").changed(SMALL | {"training.checkpoint_every": 2000})
+    run = ganzoo.train(recipe.changed(training={"optimizer": rates}), out=tmp_path / "run", device="cpu")
+    (warning,) = [record.getMessage() for record in caplog.records if "collapsed" in record.getMessage()]
+    assert re.search(r"at \d[\d,]+ images what it makes lies \d+% as far apart as at \d[\d,]+ or before", warning)
     values = run.health()["values"]
     assert values["diversity"] < 0.1
     assert values["duplicates"] > 0.9
@@ -44,7 +48,21 @@ def test_a_run_made_to_vanish_is_recognised(tmp_path):
     assert "Goodfellow et al., 2014" in first["paper"]
 
 
-def test_the_shipped_model_is_found_healthy():
+def test_a_translator_that_makes_one_picture_of_all_has_collapsed():
+    parts = resolve(tiny("cut-noto-twemoji"))
+    network = parts.architecture.build("generator")
+    as_it_is = translations(parts, {"generator": network})  # a residual one begins so
+    assert 0.5 < as_it_is["diversity"] < 2
+    assert findings(as_it_is, parts.recipe) == []
+    network.last.bias.data[:] = 5.0
+    values = translations(parts, {"generator": network})
+    assert values["diversity"] < 0.01
+    (finding,) = findings(values, parts.recipe)
+    assert "lie 0% as far apart as real ones" in finding["seen"]
+    assert network.training  # it goes on
+
+
+def test_the_shipped_model_is_found_healthy(caplog):
     parts = resolve(ganzoo.recipe("cgan-mnist"))
     values = samples(parts, dict(ganzoo.load("cgan-mnist", device="cpu").networks), {})
     assert 0.8 < values["diversity"] < 1.2
@@ -52,6 +70,11 @@ def test_the_shipped_model_is_found_healthy():
     assert values["label_agreement"] > 0.7  # by the nearest real image, a rough judge
     assert min(values["class_shares"].values()) > 0.05
     assert findings(values, parts.recipe) == []
+    watch = Watch(parts)
+    for images in (0, 100):
+        watch.look(dict(ganzoo.load("cgan-mnist", device="cpu").networks), images)
+    assert watch.highest > 1
+    assert "collapsed" not in caplog.text
 
 
 def test_gradients_are_read_from_the_log():

@@ -37,7 +37,7 @@ POSITIONS = {
     "averaging": (Average, "update", 2, 2),
     "logging": (Engine, "_log", 1, 2),
     "telling observers": (Observers, "call", 3, 2),
-    "sampling": (loop, "sample_grid", 1, 4),
+    "sampling": (loop, "sheet", 1, 4),
     "beginning to save": (saving.checkpoints, "save", 2, 4),
     "hashing": (checkpoints, "write", 16, 4),
     "verifying": (checkpoints, "read", 2, 4),
@@ -83,7 +83,7 @@ def whole(tmp_path_factory):
 def test_the_positions_are_many():
     assert len(POSITIONS) >= 16
     assert updates.Stepper is Stepper
-    assert export.sample_grid is loop.sample_grid
+    assert export.sheet is loop.sheet
 
 
 @pytest.mark.parametrize("position", POSITIONS)

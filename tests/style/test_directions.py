@@ -17,7 +17,8 @@ from tests.support import distribution, ganzoo_command, tiny
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return ganzoo.train(tiny("cyclegan-noto-twemoji"), out=tmp_path_factory.mktemp("both") / "run", device="cpu")
+    recipe = tiny("cyclegan-noto-twemoji", **{"training.sample_every": 2})
+    return ganzoo.train(recipe, out=tmp_path_factory.mktemp("both") / "run", device="cpu")
 
 
 def picture(side=64):
@@ -40,6 +41,8 @@ def test_the_card_and_the_sheet_show_both_directions(run):
     assert 'transform(photo, direction="noto-to-twemoji")  # or "twemoji-to-noto"' in (folder / "README.md").read_text()
     with Image.open(folder / "samples.png") as sheet:
         assert sheet.height >= 6 * 64  # given, made and real, there and back
+    drawn = sorted(run.samples.iterdir())
+    assert drawn[-1].read_bytes() != drawn[0].read_bytes()  # while it trained
     assert json.loads((folder / "config.json").read_text())["networks"] == ["a_to_b", "b_to_a"]
 
 
