@@ -33,9 +33,6 @@ class Common(Settings):
     resolutions: list[Side] = Field(
         [64], min_length=1, max_length=4, description="sides to which images are brought for it, each judged apart"
     )
-    margin: int = Field(
-        0, ge=0, le=64, description="white pixels around judged images: for things on white, whose border says nothing"
-    )
     mixed: int = Field(32, ge=4, le=512, description="channels of its features once they are mixed")
 
     @model_validator(mode="after")
@@ -132,7 +129,7 @@ def generator(config: EitherGenerator) -> nn.Module:
 def judge(config: Common, channels: int) -> nn.Module:
     """The discriminator of patches with so many channels, with a `backbone` of its features too."""
     c = config
-    patches = PatchGAN(channels, c.discriminator_width, c.discriminator_depth, c.scales, c.discriminator_norm, c.margin)
+    patches = PatchGAN(channels, c.discriminator_width, c.discriminator_depth, c.scales, c.discriminator_norm)
     patches.apply(small_weights)
     if not c.backbone:
         return patches

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ganzoo import Discriminator
 from ganzoo_projected.architectures import ProjectedDiscriminator
-from ganzoo_style.networks import PatchGAN, framed
+from ganzoo_style.networks import PatchGAN
 
 
 class PatchesAndFeatures(Discriminator):
@@ -29,7 +29,6 @@ class PatchesAndFeatures(Discriminator):
         """`logits` as `forward` gives them, and `features`, those of the patches' layers."""
         seen = self.patches.outputs(images, *given)
         logits = seen.logits if isinstance(seen.logits, list) else [seen.logits]
-        images = framed(images, self.patches.margin)
         for judge in self.projected:
             logits = [*logits, *judge(images)]
         return SimpleNamespace(logits=logits, features=seen.features)

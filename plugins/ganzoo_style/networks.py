@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, dropout, hardtanh, leaky_relu, normalize, pad, relu
+from torch.nn.functional import avg_pool2d, dropout, hardtanh, leaky_relu, normalize, relu
 
 from ganzoo import Discriminator, Translator
 
@@ -147,17 +147,17 @@ class PatchGAN(Discriminator):
     """Logits (N, 1, h, w), one for each overlapping patch (Isola et al., 2017); a list of them at several scales.
 
     It judges images, (N, channels, H, W), alone or beside the picture that they were made from. At several scales each
-    network sees the images at half the size of the one before (Wang et al., 2018). `margin`: white pixels around them.
+    network sees the images at half the size of the one before (Wang et al., 2018).
     """
 
-    def __init__(self, channels: int, width: int, depth: int, scales: int, kind: str, margin: int = 0):
+    def __init__(self, channels: int, width: int, depth: int, scales: int, kind: str):
         super().__init__()
-        self.per_sample, self.margin = kind != "batch", margin
+        self.per_sample = kind != "batch"
         self.scales = nn.ModuleList(Patches(channels, width, depth, kind) for _ in range(scales))
 
     def outputs(self, images: Tensor, *given: Tensor) -> SimpleNamespace:
         """`logits` as `forward` gives them, and `features`: for each scale those of its layers."""
-        x, seen = framed(torch.cat([images, *given], 1), self.margin), []
+        x, seen = torch.cat([images, *given], 1), []
         for i, patches in enumerate(self.scales):
             seen.append(patches(avg_pool2d(x, 2**i) if i else x))
         logits = [part[-1] for part in seen]
@@ -165,11 +165,6 @@ class PatchGAN(Discriminator):
 
     def forward(self, images: Tensor, *given: Tensor) -> Tensor | list[Tensor]:
         return self.outputs(images, *given).logits
-
-
-def framed(images: Tensor, margin: int) -> Tensor:
-    """Images (N, C, H, W) with so many white pixels on each side."""
-    return pad(images, [margin] * 4, value=1.0) if margin else images
 
 
 class Patches(nn.Module):

@@ -151,15 +151,6 @@ def test_features_are_judged_at_each_of_several_sizes():
     assert near.backbone is far.backbone  # loaded once
 
 
-@pytest.mark.parametrize("backbone", ["", "effnet-lite0"])
-def test_a_margin_is_judged_as_white_around_the_picture(backbone):
-    framed, bare = (built("cut", "discriminator", backbone=backbone, scales=2, margin=m) for m in (8, 0))
-    images = torch.rand(2, 3, 32, 32)
-    around = torch.ones(2, 3, 48, 48)
-    around[..., 8:-8, 8:-8] = images
-    torch.testing.assert_close(framed(images), bare(around), atol=0, rtol=0)
-
-
 def test_features_that_may_change_are_not_held_in_place():
     network = built("cut", "generator", depth=2)
     heads = built("cut", "heads", depth=2, free=2)
