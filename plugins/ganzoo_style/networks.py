@@ -29,13 +29,23 @@ class UNet(Translator):
     it makes is added to the picture (He et al., 2016), so that it starts from the picture itself. `padding`: what the
     convolutions see beyond the border. From "zeros" they learn where it is, and may draw there. With "replicate" they
     see it repeated, and go up by doubling pixels before a convolution (Odena et al., 2016), so that where the picture
-    is even nothing tells a border. It is local unless its norm takes the whole picture's statistics.
+    is even nothing tells a border. `keep_white`: of the change as much is added as a pixel is away from white, from an
+    eighth on all of it; so a white background stays. It is local unless its norm takes the whole picture's statistics.
     """
 
     def __init__(
-        self, channels: int, width: int, depth: int, kind: str, noise: float, residual: bool, padding: str = "zeros"
+        self,
+        channels: int,
+        width: int,
+        depth: int,
+        kind: str,
+        noise: float,
+        residual: bool,
+        padding: str = "zeros",
+        keep_white: bool = False,
     ):
         super().__init__()
+        self.keep_white = keep_white
         self.multiple, self.noise, self.residual = 2**depth, noise, residual
         self.context = None if kind == "instance" else 3 * 2**depth - 1
         widths = [min(width * 2**i, width * 8) for i in range(depth + 1)]
@@ -68,6 +78,8 @@ class UNet(Translator):
                 x = dropout(x, self.noise, self.training)
             x = torch.cat([x, skips.pop()], 1)
         made = self.last(relu(x))
+        if self.keep_white:
+            made = made * (4 * (1 - images).amax(1, keepdim=True)).clamp(max=1)
         return hardtanh(images + made) if self.residual else torch.tanh(made)
 
 

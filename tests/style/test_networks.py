@@ -68,6 +68,16 @@ def test_an_even_picture_has_no_border_where_the_border_is_repeated(padding, sho
     assert ((made - middle).abs().max() > 1e-4) == shows
 
 
+def test_what_is_white_stays_white_and_the_rest_may_change():
+    network = built("pix2pix", "generator", norm="none", residual=True, keep_white=True).eval()
+    nn.init.constant_(network.last.bias, -0.5)
+    pictures = torch.ones(1, 3, 32, 32)
+    pictures[..., 8:16, 8:16] = torch.tensor([1.0, 1.0, 0.5])[:, None, None]  # yellow, though two channels are full
+    pictures[..., 16:24, 16:24] = 0.875
+    change = (network(pictures) - pictures)[0, 0]
+    assert (change[10, 10], change[20, 20], change[2, 2]) == (-0.5, -0.25, 0)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -172,6 +182,7 @@ def test_both_directions_are_published_and_discriminators_are_not():
     [
         ({"size": 36, "depth": 4}, "size: 36 is no multiple of 16, which the unet needs"),
         ({"size": 32, "discriminator_depth": 4, "scales": 2}, "4 halvings at 2 scales are too many for images of 32"),
+        ({"size": 64, "keep_white": True}, "keep_white: only a unet with residual = true"),
     ],
 )
 def test_sizes_that_the_networks_cannot_halve_are_refused(settings, said):
