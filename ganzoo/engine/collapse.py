@@ -1,6 +1,7 @@
 """A generator that collapses while it trains: seen at the next checkpoint, and said at once."""
 
 import logging
+import math
 from collections.abc import Mapping
 
 import torch
@@ -38,6 +39,8 @@ class Watch:
                 now = min((apart(small(made)) for made in few(model, self.parts)), default=0.0)
         except Exception as error:
             log.debug("whether the generator collapsed can't be seen: %s", error)
+            return
+        if not math.isfinite(now):  # which is told and mended elsewhere
             return
         if now >= FELL * self.highest:
             self.highest, self.well = max(now, self.highest), images

@@ -71,9 +71,13 @@ def test_the_shipped_model_is_found_healthy(caplog):
     assert min(values["class_shares"].values()) > 0.05
     assert findings(values, parts.recipe) == []
     watch = Watch(parts)
-    for images in (0, 100):
-        watch.look(dict(ganzoo.load("cgan-mnist", device="cpu").networks), images)
+    broken = parts.architecture.build("generator")
+    for weight in broken.parameters():
+        weight.data.fill_(float("nan"))
+    for images, network in enumerate([broken, ganzoo.load("cgan-mnist", device="cpu").network, broken]):
+        watch.look({"generator": network}, images)
     assert watch.highest > 1
+    assert watch.well == 1
     assert "collapsed" not in caplog.text
 
 
