@@ -69,7 +69,7 @@ def test_every_shipped_card_was_measured_on_its_weights_and_passes_its_gate(name
     assert cards.faults(model_folder_of(name)) == []
 
 
-SLOW = ("pixelcnn-mnist",)  # makes its pictures pixel by pixel
+SLOW = ("pixelcnn-mnist", "glyphs")  # one makes its pictures pixel by pixel, the other has 36 classes to make
 
 
 @pytest.mark.parametrize(
