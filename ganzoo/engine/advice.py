@@ -21,7 +21,7 @@ def collapsed(values: Values, recipe: Recipe) -> Iterator[Finding]:
     twins = f", and {duplicates:.0%} have a twin" if "duplicates" in values else ""
     attempt, paper = "a smaller training.optimizer.lr", "Heusel et al., 2017"
     if recipe.strategy.name == "r1r2":
-        attempt = f"a larger strategy.gamma, or {attempt}"
+        attempt = "a larger strategy.gamma, or a smaller training.optimizer.generator.lr"
     elif recipe.task == "generate":
         attempt = 'strategy.name = "r1r2" with loss.name = "relativistic"'
         paper = "Huang et al., 2024, sections 2 and 3"

@@ -1,28 +1,24 @@
 """Measuring while training goes on: metrics of the published networks every so many images."""
 
-import copy
 from collections.abc import Mapping
 
 from torch import nn
 
-from ganzoo.engine.export import describe
+from ganzoo.engine.export import lent
 from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.evaluation import measure, parts, transformed
-from ganzoo.folder import ModelConfig
 from ganzoo.metric import Metric
-from ganzoo.model import Model
 from ganzoo.resolve import Parts
 
 PREFIX = "measured/"
 
 
 def measured(parts_: Parts, networks: Mapping[str, nn.Module]) -> dict[str, float]:
-    """What `[training.measure]` of the recipe asks for, of copies of the published networks."""
+    """What `[training.measure]` of the recipe asks for, of the published networks."""
     wanted = parts_.recipe.training.measure
     assert wanted is not None
-    own = {name: copy.deepcopy(network) for name, network in networks.items()}
-    model = Model(ModelConfig.read(describe(parts_, own)), own, parts_.architecture.image_range)
-    report = measure.evaluate_model(model, wanted.metrics, seeds=(0,), count=wanted.count, features=wanted.features)
+    with lent(parts_, networks) as model:
+        report = measure.evaluate_model(model, wanted.metrics, seeds=(0,), count=wanted.count, features=wanted.features)
     return {PREFIX + name: found.value for name, found in report.measurements.items()}
 
 

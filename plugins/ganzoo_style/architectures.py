@@ -60,9 +60,7 @@ class EitherGenerator(Common):
     padding: Literal["zeros", "replicate"] = Field(
         "zeros", description="what the unet sees beyond the border; replicate repeats it, so that no border shows"
     )
-
     keep_white: bool = Field(False, description="white stays white: for things on a white background; residual")
-
     most: float = Field(2.0, gt=0, le=2, description="largest change of a channel, of 2 from black to white; residual")
 
     @model_validator(mode="after")

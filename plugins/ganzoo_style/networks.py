@@ -41,9 +41,9 @@ class UNet(Translator):
         kind: str,
         noise: float,
         residual: bool,
-        padding: str = "zeros",
-        keep_white: bool = False,
-        most: float = 2.0,
+        padding: str,
+        keep_white: bool,
+        most: float,
     ):
         super().__init__()
         self.keep_white, self.most = keep_white, most
