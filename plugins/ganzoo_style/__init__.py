@@ -28,4 +28,4 @@ def ganzoo_recipes():
 
 @hookimpl
 def ganzoo_models():
-    return {name: shipped_model(name) for name in ("pix2pix-noto-fluent",)}
+    return {name: shipped_model(name) for name in ("pix2pix-noto-fluent", "cut-noto-twemoji")}

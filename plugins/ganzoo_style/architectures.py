@@ -61,12 +61,11 @@ class EitherGenerator(Common):
         "zeros", description="what the unet sees beyond the border; replicate repeats it, so that no border shows"
     )
     keep_white: bool = Field(False, description="white stays white: for things on a white background; residual")
-    most: float = Field(2.0, gt=0, le=2, description="largest change of a channel, of 2 from black to white; residual")
 
     @model_validator(mode="after")
     def _fits(self):
-        if (self.keep_white or self.most < 2) and not (self.residual and self.generator == "unet"):
-            raise ValueError("keep_white, most: only a unet with residual = true knows what it changes")
+        if self.keep_white and not (self.residual and self.generator == "unet"):
+            raise ValueError("keep_white: only a unet with residual = true knows what it changes")
         multiple = 2**self.depth if self.generator == "unet" else 4
         if self.size % multiple:
             raise ValueError(f"size: {self.size} is no multiple of {multiple}, which the {self.generator} needs")
@@ -122,7 +121,7 @@ def generator(config: EitherGenerator) -> nn.Module:
     if config.generator == "resnet":
         return ResNet(config.channels, config.width, config.blocks, config.norm).apply(small_weights)
     c = config
-    network = UNet(c.channels, c.width, c.depth, c.norm, c.dropout, c.residual, c.padding, c.keep_white, c.most)
+    network = UNet(c.channels, c.width, c.depth, c.norm, c.dropout, c.residual, c.padding, c.keep_white)
     network.apply(small_weights)
     if config.residual:  # it adds nothing yet
         nn.init.zeros_(network.last.weight)

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, cross_entropy, l1_loss
+from torch.nn.functional import cosine_similarity, cross_entropy, l1_loss, max_pool2d, pad
 
 from ganzoo import Features, wide
 
@@ -31,6 +31,25 @@ def patches_apart(
         own = torch.arange(q.shape[1], device=q.device).repeat(len(q))
         losses.append(cross_entropy(alike, own))
     return torch.stack(losses).mean()
+
+
+def new_edges(made: Tensor, source: Tensor) -> Tensor:
+    """How much of the edges in `made` the source doesn't account for: zero where they were, and where it is evened out.
+
+    A difference between neighbouring pixels counts beyond twice the largest that the source has within a pixel of it,
+    in any channel. The mean over all differences, so a total variation (Rudin et al., 1992) of what is new. Images
+    (N, C, H, W) of one range.
+    """
+    across, down = _differences(source)
+    steepest = torch.maximum(pad(across, (0, 1)), pad(down, (0, 0, 0, 1))).amax(1, keepdim=True)
+    allowed = 2 * max_pool2d(steepest, 3, stride=1, padding=1)
+    across, down = _differences(made)
+    return (across - allowed[..., :-1]).relu().mean() + (down - allowed[..., :-1, :]).relu().mean()
+
+
+def _differences(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Between each pixel and the next in its row, (N, C, H, W - 1), and in its column, (N, C, H - 1, W)."""
+    return images.diff(dim=3).abs(), images.diff(dim=2).abs()
 
 
 def perceptual_distances(network: Features, made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

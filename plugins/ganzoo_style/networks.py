@@ -43,10 +43,9 @@ class UNet(Translator):
         residual: bool,
         padding: str,
         keep_white: bool,
-        most: float,
     ):
         super().__init__()
-        self.keep_white, self.most = keep_white, most
+        self.keep_white = keep_white
         self.multiple, self.noise, self.residual = 2**depth, noise, residual
         self.context = None if kind == "instance" else 3 * 2**depth - 1
         widths = [min(width * 2**i, width * 8) for i in range(depth + 1)]
@@ -79,8 +78,6 @@ class UNet(Translator):
                 x = dropout(x, self.noise, self.training)
             x = torch.cat([x, skips.pop()], 1)
         made = self.last(relu(x))
-        if self.most < 2:
-            made = self.most * torch.tanh(made / self.most)
         if self.keep_white:
             made = made * (4 * (1 - images).amax(1, keepdim=True)).clamp(max=1)
         return hardtanh(images + made) if self.residual else torch.tanh(made)

@@ -7,7 +7,7 @@ from torch.nn.functional import l1_loss
 
 from ganzoo import Settings, Strategy, Update
 from ganzoo.evaluation.parts import features
-from ganzoo_style.matching import features_apart, patches_apart, perceptual_distances
+from ganzoo_style.matching import features_apart, new_edges, patches_apart, perceptual_distances
 from ganzoo_style.pool import Pool
 
 
@@ -96,11 +96,13 @@ class CUT(Strategy):
     """Unpaired, one generator: each patch is nearest to the patch that it was made from (Park et al., 2020, eq. 3-5).
 
     With `identity` above 0 the same is asked of pictures that are in the target domain already, which keeps colours.
+    `edges` weighs what is drawn into even areas, or torn out of them: shapes stay, colours and shading are free.
     """
 
     class Config(Settings):
         contrast: float = Field(1.0, ge=0, le=1e6, description="weight of the contrast between patches")
         identity: float = Field(1.0, ge=0, le=1e6, description="its weight on pictures of the target domain; 0: none")
+        edges: float = Field(0.0, ge=0, le=1e6, description="weight of edges where the source has none")
         patches: int = Field(256, ge=2, le=4096, description="places of each scale that are compared")
         temperature: float = Field(0.07, ge=1e-3, le=10, description="of the softmax over patches")
 
@@ -116,8 +118,10 @@ class CUT(Strategy):
         contrast = self.config.contrast * self.contrast(G, heads, fake, a)
         if same is not None:
             contrast = contrast + self.config.identity * self.contrast(G, heads, same, b)
+        drawn = new_edges(fake, a)
         adversarial = self.loss.generator(D(fake), self.real_logits(D, b))
-        yield Update((G, heads), adversarial + contrast, contrast=contrast, adversarial=adversarial)
+        loss = adversarial + contrast + self.config.edges * drawn
+        yield Update((G, heads), loss, contrast=contrast, adversarial=adversarial, new_edges=drawn)
 
     def contrast(self, G, heads, made, source):
         return patches_apart(heads, G.features(made), G.features(source), self.config.patches, self.config.temperature)

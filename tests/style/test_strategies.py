@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 import ganzoo
 from ganzoo.registry import registry
-from ganzoo_style.matching import patches_apart, perceptual_distances
+from ganzoo_style.matching import new_edges, patches_apart, perceptual_distances
 from ganzoo_style.networks import Heads
 from ganzoo_style.pool import Pool
 
@@ -125,6 +125,39 @@ def test_patches_that_all_look_alike_cost_the_logarithm_of_their_number():
     flat, varied = [torch.ones(2, 3, 4, 4)], [torch.randn(2, 3, 4, 4)]
     torch.testing.assert_close(patches_apart(heads, flat, flat, 16, 0.07), torch.tensor(math.log(16)))
     assert patches_apart(heads, varied, varied, 16, 0.07) < math.log(16) / 2
+
+
+def framed(inner, side=16):
+    """A square of one colour on white."""
+    picture = torch.ones(1, 3, side, side)
+    picture[..., 4 : side - 4, 4 : side - 4] = torch.tensor(inner)[:, None, None]
+    return picture
+
+
+def test_only_what_is_torn_out_or_drawn_into_even_areas_is_a_new_edge():
+    source = framed([-1.0, 0.0, 0.5])
+    assert new_edges(source, source) == 0
+    assert new_edges(framed([0.0, -0.5, 0.2]), source) == 0  # other colours, where the edges were
+    assert new_edges(torch.zeros_like(source), source) == 0  # evened out
+    torn, lined = source.clone(), source.clone()
+    torn[..., 4:8, 4:8] = 1  # a corner is background now
+    lined[:, 0, 8, 5:11] = 0
+    assert new_edges(torn, source) > 0.005
+    assert new_edges(lined, source) > 0.005
+    faded = source + torch.linspace(0, 0.5, 16)  # a slow change costs what it amounts to
+    assert new_edges(faded, source) > 0.005
+
+
+def test_cut_weighs_new_edges():
+    n, (_, noise) = nets("cut"), next(batches())
+    n.generator.forward = lambda _: noise.clone().requires_grad_()
+    losses = []
+    for weight in (0.0, 10.0):
+        torch.manual_seed(0)
+        *_, update = strategy("cut", identity=0.0, edges=weight).step(n, iter([(torch.zeros_like(noise), noise)]))
+        losses.append(update.loss)
+    assert update.metrics["new_edges"] > 0
+    torch.testing.assert_close(losses[1] - losses[0], 10 * update.metrics["new_edges"])
 
 
 def test_cut_trains_the_heads_with_the_generator_and_keeps_its_domain():
