@@ -26,6 +26,15 @@ def test_one_bad_value_anywhere_is_found(kind, value, fused, monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(tensors, before, strict=True)), "it changes nothing"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("values", [(float("nan"),), (float("inf"),), (float("inf"), float("-inf"))])
+def test_one_bad_value_in_a_large_tensor_is_found(kind, values):
+    large = torch.full((2, finite.LARGE), 60_000.0).to(kind)  # whose sum no half holds
+    assert not_finite([torch.ones(3), large]).item() == 0.0
+    large.view(-1)[torch.tensor([7, -7])[: len(values)]] = torch.tensor(values).to(kind)
+    assert not_finite([torch.ones(3), large]).item() == 1.0
+
+
 def test_the_norm_is_that_of_all_values_together():
     tensors = [torch.randn(3, 4), torch.randn(()), torch.randn(2, 2, 2)]
     together = torch.cat([t.flatten() for t in tensors])
