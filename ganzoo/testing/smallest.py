@@ -57,8 +57,10 @@ def tiny(recipe: Recipe) -> Recipe:
     recipe = Recipe.parse({key: value for key, value in recipe.tables().items() if key != "start_from"}, recipe.name)
     changes: dict[str, Any] = {}
     for place in ("architecture", "strategy"):
-        part = getattr(recipe, place)
-        cheapest = least(registry().get(place, part.name).Config)
+        config = registry().get(place, getattr(recipe, place).name).Config
+        cheapest = least(config)
+        if "backbone" in config.model_fields and not config.model_fields["backbone"].is_required():
+            cheapest["backbone"] = config.model_fields["backbone"].default  # where it may be left out it is
         changes |= {f"{place}.{name}": value for name, value in cheapest.items()}
     short = {"training.batch_size": 4, "training.images": 1, "training.accumulate": 1, "training.log_every": 1}
     return recipe.changed(changes | short | {"training.optimizer.schedule": "constant"})

@@ -49,7 +49,7 @@ def test_a_run_made_to_vanish_is_recognised(tmp_path):
 
 
 def test_a_translator_that_makes_one_picture_of_all_has_collapsed():
-    parts = resolve(tiny("cut-noto-twemoji", **{"architecture.keep_white": False, "architecture.most": 2.0}))
+    parts = resolve(tiny("cut-noto-twemoji", **{"architecture.keep_white": False}))
     network = parts.architecture.build("generator")
     as_it_is = translations(parts, {"generator": network})  # a residual one begins so
     assert 0.5 < as_it_is["diversity"] < 2

@@ -114,12 +114,19 @@ def one_of_each():
     return list(found.values())
 
 
-LONG = "projected-mnist", "projected-glyphs", "cut-noto-twemoji", "srcompact-photos-x2", "srgan-photos-x4"
+LONG = (
+    "projected-mnist",
+    "projected-glyphs",
+    "cut-noto-twemoji",
+    "pix2pix-noto-fluent",
+    "srcompact-photos-x2",
+    "srgan-photos-x4",
+)
 BY_TWO = "gan-mnist", "wgan-gp-mnist", "cgan-mnist", "began-mnist", "ada-mnist"
 
 
 def alone_and_by_two():
-    """What takes long is left to `make prove`: five recipes, and with two processes all but five."""
+    """What takes long is left to `make prove`: six recipes, and with two processes all but five."""
     for name in one_of_each():
         yield pytest.param(name, 1, marks=[pytest.mark.prove] * (name in LONG))
         yield pytest.param(name, 2, marks=[pytest.mark.prove] * (name not in BY_TWO))
