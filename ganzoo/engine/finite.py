@@ -8,15 +8,15 @@ from torch import Tensor
 # one kernel for all tensors; it also multiplies them by one, so they must be dense and no graph may hold them
 _check = torch._amp_foreach_non_finite_check_and_unscale_
 _HAS_CHECK = "cpu", "cuda"
-LARGE = 2**14  # values; on a CPU such a tensor is read faster by a sum, which isn't finite if one of them isn't
+LARGE = 2**16  # bytes; on a CPU such a tensor is read faster by a sum, which isn't finite if one of them isn't
 
 
 def not_finite(tensors: list[Tensor]) -> Tensor:
     """1.0 when some value is infinite or not a number, else 0.0. The tensors are real, dense, without a graph, on one
-    device. On a CPU values whose sum overflows count too, in float32 those around 1e34 and more."""
+    device. On a CPU a large tensor whose sum overflows counts too."""
     device = tensors[0].device
     if device.type == "cpu":
-        tensors = [t.sum() if t.numel() >= LARGE and t.element_size() >= 4 else t for t in tensors]
+        tensors = [t.sum() if t.nbytes >= LARGE and t.element_size() >= 4 else t for t in tensors]
     bad = torch.zeros((), dtype=torch.float32, device=device)
     if device.type in _HAS_CHECK:
         _check(tensors, bad, one(device))

@@ -257,9 +257,11 @@ class Stepper:
         if not gradients:
             return
         dense = {name: self.optimizers[name].dense(part) for name, part in gradients.items()}
-        losses = [value.clone() for key, value in metrics.items() if key.endswith("/loss")]
         # an infinite loss with finite gradients is bad too
-        bad = not_finite([*(g for part in dense.values() for g in part if g is not None), *losses])
+        looked_at = [value.clone() for key, value in metrics.items() if key.endswith("/loss")]
+        for part in dense.values():
+            looked_at += [g for g in part if g is not None]
+        bad = not_finite(looked_at)
         for name, part in dense.items():
             optimizer, rate = self.optimizers[name], self.rates[name]
             if moves:
