@@ -244,10 +244,10 @@ class Model:
         return grid(self.sample(len(asked), seed=seed, label=asked), columns, rows)
 
     def latents(self, seed: int, start: int, stop: int) -> Tensor:
-        """Latents of the images `start` to `stop` of a seed: each from a generator of its own, on the CPU."""
-        draws = []
+        """Latents of the images `start` to `stop` of a seed: each from a seed of its own, on the CPU."""
+        draws, generator = [], torch.Generator()
         for i in range(start, stop):
-            generator = torch.Generator().manual_seed((seed * 1_000_003 + i) % 2**63)
+            generator.manual_seed((seed * 1_000_003 + i) % 2**63)
             draws.append(self.network.latent(1, generator=generator))  # type: ignore[operator]
         return torch.cat(draws)
 

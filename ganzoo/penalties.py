@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.precision import wide
+from ganzoo.straight import straight
 
 Logits = Tensor | Sequence[Tensor]
 
@@ -23,21 +24,26 @@ def squared_gradient_norms(logits: Sequence[Logits], inputs: Sequence[Tensor]) -
 
 def zero_centered_penalty(D: nn.Module, x: Tensor, *condition: Tensor) -> Tensor:
     """Mean of ||grad D(x)||^2: R1 on real images, R2 on generated ones (Mescheder et al., 2018, eq. 9). A scalar."""
-    x = x.detach().requires_grad_()
-    return squared_gradient_norms([D(x, *condition)], [x])[0].mean()
+    return _squared(D, x, condition).mean()
 
 
 def gradient_penalty(D: nn.Module, x: Tensor, *condition: Tensor, target: float = 1.0) -> Tensor:
     """Mean of (||grad D(x)|| - target)^2 (Gulrajani et al., 2017, eq. 3), for x from `interpolate`. A scalar."""
-    x = x.detach().requires_grad_()
-    (squared,) = squared_gradient_norms([D(x, *condition)], [x])
-    return ((squared + 1e-12).sqrt() - target).square().mean()  # the root has no finite slope at 0
+    return ((_squared(D, x, condition) + 1e-12).sqrt() - target).square().mean()  # the root has no finite slope at 0
 
 
 def interpolate(real: Tensor, fake: Tensor) -> Tensor:
     """A point between each real and its fake, one uniform draw per example, not per pixel."""
     draw = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
     return torch.lerp(real, fake.detach().to(real.dtype), draw)
+
+
+def _squared(D: nn.Module, x: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
+    x = x.detach().requires_grad_()
+    pieces = straight(x)
+    with pieces:
+        logits = D(x, *condition)
+    return pieces.whole(squared_gradient_norms([logits], [x])[0])
 
 
 def _total(logits: Logits) -> Tensor:

@@ -1,0 +1,152 @@
+"""Gradients of gradients without the work that torch wastes on them.
+
+The slope of a network by its input doesn't change with the values that come to a ReLU, a pooling or a convolution.
+Differentiating a penalty of that slope, torch sends zeros back through the whole forward pass all the same, and finds a
+convolution's gradient of its weights by a convolution of transposed tensors, which takes twice as long as the kernel
+that is made for it. A network called within `straight(x)` is spared both; gradients are the same up to rounding.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function, grad
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+SMALLEST = 2**14  # values that go into a piece; below, Python would take longer than what is spared
+CONVOLUTIONS: set[Callable[..., Any]] = {
+    torch.conv1d,
+    torch.conv2d,
+    torch.conv3d,
+    torch.conv_transpose1d,
+    torch.conv_transpose2d,
+    torch.conv_transpose3d,
+}
+IN_PLACE: set[Callable[..., Any]] = {functional.relu, functional.leaky_relu}  # where they are told to
+PIECES: set[Callable[..., Any]] = {  # their slope by the first argument is constant in it but at kinks
+    *CONVOLUTIONS,
+    *IN_PLACE,
+    torch.relu,
+    torch.max_pool2d,
+    Tensor.relu,
+    functional.avg_pool2d,
+    functional.adaptive_avg_pool2d,
+}
+
+
+class straight(TorchFunctionMode):
+    """For the call of a network whose slope by the leaf `x` will be penalised."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.x = x
+        self.sources: list[Tensor] = []  # what came to the pieces
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func not in PIECES or not self._straight(func, args, kwargs):
+            return func(*args, **kwargs)
+        inner = args[0].detach().requires_grad_()
+        made = func(inner, *args[1:], **kwargs)
+        self.sources.append(args[0])
+        return _applied(_Joined, args[0], made, inner, args[0] is self.x)
+
+    def _straight(self, func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
+        if not args or not args[0].requires_grad or args[0].numel() < SMALLEST or not torch.is_grad_enabled():
+            return False
+        if func in CONVOLUTIONS:  # and not by weights that are made of x
+            weight = args[1] if len(args) > 1 else kwargs["weight"]
+            return weight.is_leaf or self.x not in _leaves([weight])
+        return func not in IN_PLACE or not (kwargs.get("inplace") or any(given is True for given in args))
+
+    def whole(self, penalty: Tensor) -> Tensor:
+        """The penalty, with a gradient of zeros for each leaf to which torch would have brought zeros."""
+        missing = _leaves(self.sources) - _leaves([penalty]) - {self.x}
+        return _applied(_Zeros, penalty, *missing) if missing else penalty
+
+
+class _Joined(Function):
+    """What a piece `made` of `inner`, which stands for x, as a function of x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, made: Tensor, inner: Tensor, last: bool) -> Tensor:
+        ctx.made, ctx.inner, ctx.last = made, inner, last
+        return made.data  # no view of `made`, so that what follows may work in place
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        again = torch.is_grad_enabled()
+        if ctx.last and not again:
+            return None, gradient, None, None
+        node = ctx.made.grad_fn
+        if again and node.name() == "ConvolutionBackward0" and _is(node.next_functions[0][0], ctx.inner):
+            slope = _applied(_Slope, gradient, node._saved_weight, ctx.inner.detach(), node)
+        else:
+            (slope,) = grad(ctx.made, ctx.inner, gradient, retain_graph=True, create_graph=again)
+        return slope, gradient, None, None
+
+
+def _applied(function: type[Function], *arguments: Any) -> Tensor:
+    found: Tensor = function.apply(*arguments)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _is(node: Any, leaf: Tensor) -> bool:
+    return getattr(node, "variable", None) is leaf
+
+
+class _Slope(Function):
+    """A convolution's gradient by its input, as a function of its output's gradient and of its weights."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, node: Any) -> Tensor:
+        ctx.save_for_backward(gradient, weight)
+        ctx.how = (
+            node._saved_stride,
+            node._saved_padding,
+            node._saved_dilation,
+            node._saved_transposed,
+            node._saved_output_padding,
+            node._saved_groups,
+        )
+        slope: Tensor = _backward(gradient, x, weight, ctx.how, 0)
+        return slope
+
+    @staticmethod
+    def backward(ctx: Any, again: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        gradient, weight = ctx.saved_tensors
+        by_gradient = torch.ops.aten.convolution(again, weight, None, *ctx.how)
+        return by_gradient, _backward(gradient, again, weight, ctx.how, 1), None, None
+
+
+def _backward(gradient: Tensor, x: Tensor, weight: Tensor, how: Any, which: int) -> Tensor:
+    mask = [which == 0, which == 1, False]
+    found: Tensor = torch.ops.aten.convolution_backward(gradient, x, weight, None, *how, mask)[which]
+    return found
+
+
+class _Zeros(Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, *leaves: Tensor) -> Tensor:
+        ctx.save_for_backward(*leaves)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        return gradient, *map(torch.zeros_like, ctx.saved_tensors)
+
+
+def _leaves(tensors: Iterable[Tensor]) -> set[Tensor]:
+    """The leaves that these depend on."""
+    seen = {t.grad_fn for t in tensors if t.grad_fn is not None}
+    left, found = list(seen), set()
+    while left:
+        node = left.pop()
+        if hasattr(node, "variable"):
+            found.add(node.variable)
+        new = {after for after, _ in node.next_functions if after is not None} - seen
+        seen |= new
+        left += new
+    return found
