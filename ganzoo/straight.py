@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function, grad
+from torch.autograd.graph import get_gradient_edge
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -24,16 +25,14 @@ CONVOLUTIONS: set[Callable[..., Any]] = {
     torch.conv_transpose2d,
     torch.conv_transpose3d,
 }
-IN_PLACE: set[Callable[..., Any]] = {functional.relu, functional.leaky_relu}  # where they are told to
-PIECES: set[Callable[..., Any]] = {  # their slope by the first argument is constant in it but at kinks
-    *CONVOLUTIONS,
-    *IN_PLACE,
-    torch.relu,
-    torch.max_pool2d,
-    Tensor.relu,
-    functional.avg_pool2d,
-    functional.adaptive_avg_pool2d,
+POOLINGS: set[Callable[..., Any]] = {torch.max_pool2d, functional.avg_pool2d, functional.adaptive_avg_pool2d}
+KINKS: dict[Callable[..., Any], Callable[..., float | None]] = {  # the slope below zero; None: it works in place
+    torch.relu: lambda input: 0.0,
+    Tensor.relu: lambda input: 0.0,
+    functional.relu: lambda input, inplace=False: None if inplace else 0.0,
+    functional.leaky_relu: lambda input, negative_slope=0.01, inplace=False: None if inplace else negative_slope,
 }
+PIECES = {*CONVOLUTIONS, *POOLINGS, *KINKS}  # their slope by the first argument is constant in it, but at kinks
 
 
 class straight(TorchFunctionMode):
@@ -46,20 +45,22 @@ class straight(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func not in PIECES or not self._straight(func, args, kwargs):
-            return func(*args, **kwargs)
-        inner = args[0].detach().requires_grad_()
-        made = func(inner, *args[1:], **kwargs)
-        self.sources.append(args[0])
-        return _applied(_Joined, args[0], made, inner, args[0] is self.x)
+        if func in PIECES and self._worthwhile(*args[:1]):
+            x, *others = args
+            if (slope := KINKS[func](*args, **kwargs) if func in KINKS else None) is not None and slope >= 0:
+                self.sources.append(x)
+                return _applied(_Kink, x, slope)
+            if func in POOLINGS or (func in CONVOLUTIONS and not self._made_of_x(*others[:1], **kwargs)):
+                self.sources.append(x)
+                inner = x.detach().requires_grad_()
+                return _applied(_Joined, x, func(inner, *others, **kwargs), inner, x is self.x)
+        return func(*args, **kwargs)
 
-    def _straight(self, func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
-        if not args or not args[0].requires_grad or args[0].numel() < SMALLEST or not torch.is_grad_enabled():
-            return False
-        if func in CONVOLUTIONS:  # and not by weights that are made of x
-            weight = args[1] if len(args) > 1 else kwargs["weight"]
-            return weight.is_leaf or self.x not in _leaves([weight])
-        return func not in IN_PLACE or not (kwargs.get("inplace") or any(given is True for given in args))
+    def _worthwhile(self, x: Tensor | None = None) -> bool:
+        return x is not None and x.requires_grad and x.numel() >= SMALLEST and torch.is_grad_enabled()
+
+    def _made_of_x(self, weight: Tensor, **_: Any) -> bool:
+        return not weight.is_leaf and self.x in _leaves([weight])
 
     def whole(self, penalty: Tensor) -> Tensor:
         """The penalty, with a gradient of zeros for each leaf to which torch would have brought zeros."""
@@ -67,12 +68,28 @@ class straight(TorchFunctionMode):
         return _applied(_Zeros, penalty, *missing) if missing else penalty
 
 
+class _Kink(Function):
+    """ReLU or leaky ReLU; which side of zero a value lies on is no function of anything."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        y = functional.leaky_relu(x, slope) if slope else torch.relu(x)
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        y = ctx.saved_tensors[0].detach()
+        return torch.ops.aten.leaky_relu_backward(gradient, y, ctx.slope, True), None
+
+
 class _Joined(Function):
-    """What a piece `made` of `inner`, which stands for x, as a function of x."""
+    """What a pooling or a convolution `made` of `inner`, which stands for x, as a function of x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, made: Tensor, inner: Tensor, last: bool) -> Tensor:
-        ctx.made, ctx.inner, ctx.last = made, inner, last
+        ctx.made, ctx.inner, ctx.last = get_gradient_edge(made), inner, last
         return made.data  # no view of `made`, so that what follows may work in place
 
     @staticmethod
@@ -80,11 +97,11 @@ class _Joined(Function):
         again = torch.is_grad_enabled()
         if ctx.last and not again:
             return None, gradient, None, None
-        node = ctx.made.grad_fn
+        node = ctx.made.node
         if again and node.name() == "ConvolutionBackward0" and _is(node.next_functions[0][0], ctx.inner):
             slope = _applied(_Slope, gradient, node._saved_weight, ctx.inner.detach(), node)
         else:
-            (slope,) = grad(ctx.made, ctx.inner, gradient, retain_graph=True, create_graph=again)
+            (slope,) = grad([ctx.made], ctx.inner, gradient, retain_graph=True, create_graph=again)
         return slope, gradient, None, None
 
 
