@@ -81,7 +81,9 @@ class _Kink(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         y = ctx.saved_tensors[0].detach()
-        return torch.ops.aten.leaky_relu_backward(gradient, y, ctx.slope, True), None
+        if ctx.slope:
+            return torch.ops.aten.leaky_relu_backward(gradient, y, ctx.slope, True), None
+        return torch.ops.aten.threshold_backward(gradient, y, 0), None
 
 
 class _Joined(Function):

@@ -1,5 +1,6 @@
 """What the tests share: tiny recipes of the real parts, and real distributions on disk for the plugin loader."""
 
+import functools
 import io
 import os
 import subprocess
@@ -16,6 +17,11 @@ from ganzoo.testing.smallest import least
 
 def tiny(name, **changes):
     """A registered recipe with networks and batches as small as they go, and a budget of two steps."""
+    return smallest(name).changed(changes)
+
+
+@functools.cache
+def smallest(name):
     recipe = ganzoo.recipe(name)
     tables = {}
     for place in ("architecture", "strategy"):
@@ -23,7 +29,7 @@ def tiny(name, **changes):
         tables[place] = least(registry().get(place, part.name).Config)
     tables["training"] = {"batch_size": 4, "images": 4}
     recipe = recipe.changed(**tables, start_from=None)
-    return recipe.changed({"training.images": 2 * images_of_a_step(recipe)}).changed(changes)
+    return recipe.changed({"training.images": 2 * images_of_a_step(recipe)})
 
 
 def images_of_a_step(recipe):

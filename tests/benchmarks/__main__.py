@@ -9,11 +9,12 @@ import time
 
 import torch
 
-from tests.benchmarks import growth, inference, limit, page, peers, results, start
+from tests.benchmarks import convolutions, growth, inference, limit, page, peers, results, start
 from tests.benchmarks.sides import compare
 from tests.benchmarks.works import WORKS
 
 PARTS = {
+    "convolutions": convolutions.measure,
     "start": start.measure,
     "growth": growth.measure,
     "streams": growth.streams,
@@ -45,7 +46,7 @@ def main() -> None:
 def _work(name: str, threads: int, pairs: int) -> dict:
     work = WORKS[name]
     sides = {"fast": 1, "ganzoo": 1, "plain": 1, "gemm": 1}
-    sides |= {peer: 1 if peer == "vegans" else work.draws for peer in work.peers if peers.version(peer)}
+    sides |= {peer: 1 if peer.startswith("vegans") else work.draws for peer in work.peers if peers.version(peer)}
     found = compare(name, sides, threads=threads, pairs=pairs, multiple=work.multiple)
     found["peers"] = {peer: peers.version(peer) for peer in work.peers}
     if threads == 1:

@@ -16,10 +16,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from ganzoo.engine.graphs import EAGER
-from tests.benchmarks import limit, results
+from tests.benchmarks import limit, networks, results
 from tests.benchmarks.engine import engine_step
 from tests.benchmarks.given import parts
-from tests.benchmarks.works import WORKS, Work
+from tests.benchmarks.works import WORKS, Work, pair
 
 WAYS: dict[str, dict[str, Any]] = {
     "fp32": {},
@@ -29,9 +29,28 @@ WAYS: dict[str, dict[str, Any]] = {
     "bf16, compile": {"training.precision": "bf16", "training.compile": True},
     "bf16, compile, graphs": {"training.precision": "bf16", "training.compile": True, "training.graphs": True},
 }
+WIDE = {  # as wide as the networks that are trained on such cards
+    "stylegan2-64": replace(
+        WORKS["stylegan2-64"],
+        title="StyleGAN2-class, 64x64 RGB, 512 to 128 channels",
+        networks=pair(lambda: networks.StyleGenerator(128), lambda: networks.StyleDiscriminator(128)),
+        batch=32,
+    )
+}
 CHOSEN = "mlp-gan", "mlp-cgan", "wgan-gp-mlp", "dcgan-64", "sngan-32", "stylegan2-64"
 SIDE = 8192
 TURN = 0.5  # seconds that a way trains before the next takes over
+
+NOT_RUN = """
+## On a GPU
+
+Not run: no GPU was at hand. bf16, channels_last, fused optimisers and averages, data on the device and steps that
+read nothing from it are in the engine and tested on the CPU (`tests/test_no_sync.py`); no number is claimed for them.
+`training.compile` is a setting, compared with eager training on the CPU (`tests/engine/test_compiled.py`), and so is
+`training.graphs`, steps as CUDA graphs, whose captures the tests act on the CPU (`tests/engine/test_graphs.py`).
+Neither has run on a GPU: they are off unless a recipe asks for them. Where there is one,
+`python -m tests.benchmarks.gpu` measures its ceilings, every way of training, and how far each is from the limit.
+"""
 
 
 def main() -> None:
@@ -46,7 +65,8 @@ def main() -> None:
     found["rates"] = {str(dtype)[6:]: rate(dtype, SIDE, "cuda") for dtype in (torch.float32, torch.bfloat16)}
     found["works"] = {}
     for name in given.names:
-        work = replace(WORKS[name], batch=given.batch) if given.batch else WORKS[name]
+        work = WIDE.get(name) or WORKS[name]
+        work = replace(work, batch=given.batch) if given.batch else work
         found["works"][name] = measured(work, WAYS, "cuda", given.rounds)
         results.write("gpu", found)
         print(name, found["works"][name], flush=True)
@@ -72,6 +92,7 @@ def measured(work: Work, ways: dict[str, dict[str, Any]], device: str, rounds: i
     times = [{way: _timed(step, count, device) for way, step in steps.items()} for _ in range(rounds)]
     plain = next(iter(steps))
     return {
+        "title": work.title,
         "batch": work.batch,
         "steps": count,
         "images": {way: work.batch * work.draws / median(t[way] for t in times) for way in steps},
@@ -104,6 +125,26 @@ def _busy(step: Callable[[], None], count: int, device: str) -> float:
 def _wait(device: str) -> None:
     if device == "cuda":
         torch.cuda.synchronize()
+
+
+def section() -> str:
+    """Of the page."""
+    found = results.read("gpu")
+    if found is None:
+        return NOT_RUN
+    rates = ", ".join(f"{kind} {rate / 1e12:,.0f} TFLOP/s" for kind, rate in found["rates"].items())
+    text = (
+        f"\n## On a GPU\n\n`python -m tests.benchmarks.gpu` on {found['device']}; a product of matrices: {rates}.\n\n"
+    )
+    ways = list(dict.fromkeys(way for row in found["works"].values() for way in row["images"]))
+    text += f"| step (batch) | {' | '.join(ways)} | busy in eager fp32 | of the bf16 rate |\n"
+    text += "| --- |" + " --- |" * (len(ways) + 2) + "\n"
+    for name, row in found["works"].items():
+        cells = [f"{row['images'][w]:,.0f} images/s ({row['faster'][w]:.2f})" for w in ways]
+        draws = row["batch"] * WORKS[name].draws
+        part = max(row["images"].values()) / draws * row["flops"] / found["rates"]["bfloat16"]
+        text += f"| {row['title']} ({row['batch']}) | {' | '.join(cells)} | {row['busy']:.0%} | {part:.1%} |\n"
+    return text
 
 
 if __name__ == "__main__":

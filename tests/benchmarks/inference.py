@@ -9,6 +9,7 @@ import ganzoo
 from tests.benchmarks.pairs import Ratio, compare
 
 COUNT = 1_000
+PAIRS = 31
 SIDE, PHOTO_PAIRS = 512, 9  # pixels of the picture that is enlarged, which takes seconds
 
 
@@ -31,7 +32,7 @@ def measure() -> dict[str, Any]:
         torch.cat([images.add(1).div_(2).clamp_(0, 1) for images in made])
 
     for name, work in {"sample, latents given": ours, "sample, from a seed": seeded}.items():
-        found[name] = _row(compare(work, bare, steps=1, pairs=15))
+        found[name] = _row(compare(work, bare, steps=1, pairs=PAIRS))
     try:
         found["onnxruntime, exported file"] = _onnx(model, latents, labels, bare)
     except Exception as error:
@@ -81,7 +82,7 @@ def _onnx(model: Any, latents: torch.Tensor, labels: torch.Tensor, bare: Any) ->
         for batch in batches:
             session.run(None, dict(zip(names, batch, strict=True)))
 
-    return _row(compare(exported, bare, steps=1, pairs=15))
+    return _row(compare(exported, bare, steps=1, pairs=PAIRS))
 
 
 def _row(found: Ratio) -> dict[str, float]:

@@ -11,6 +11,40 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganzoo import Discriminator, Generator
 
 
+class DenseGenerator(Generator):
+    """Latents (N, 100) to images (N, C, S, S) by five linear layers; told labels where `classes`."""
+
+    def __init__(self, channels: int, size: int, classes: int = 0):
+        super().__init__()
+        self.latent_size = 100
+        self.embed = nn.Embedding(classes, classes) if classes else None
+        layers: list[nn.Module] = [nn.Linear(self.latent_size + classes, 128), nn.LeakyReLU(0.2)]
+        for a, b in pairwise((128, 256, 512, 1024)):
+            layers += [nn.Linear(a, b), nn.BatchNorm1d(b), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Linear(1024, channels * size**2), nn.Tanh())
+        self.shape = channels, size, size
+
+    def forward(self, latents: Tensor, label: Tensor | None = None) -> Tensor:
+        x = latents if self.embed is None else torch.cat([latents, self.embed(label)], 1)
+        return self.layers(x).unflatten(1, self.shape)
+
+
+class DenseDiscriminator(Discriminator):
+    """Images (N, C, S, S) to logits (N,) by linear layers of these widths; told labels where `classes`."""
+
+    def __init__(self, channels: int, size: int, *widths: int, classes: int = 0):
+        super().__init__()
+        self.embed = nn.Embedding(classes, classes) if classes else None
+        layers: list[nn.Module] = []
+        for a, b in pairwise((channels * size**2 + classes, *widths)):
+            layers += [nn.Linear(a, b), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+
+    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+        x = images.flatten(1)
+        return self.layers(x if self.embed is None else torch.cat([x, self.embed(label)], 1)).squeeze(1)
+
+
 class ResNetGenerator(Generator):
     """Latents (N, 128) to images (N, 3, 32, 32): residual blocks with batch norm (Miyato et al., 2018, table 3a)."""
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,23 @@ from tests.benchmarks.works import Work
 FOLDER = Path(__file__).parents[2] / ".peers"
 PACKAGES = Path(__file__).parent / "peers.txt"
 NEEDED = {
-    "torchgan": "runs as it is; its networks have to be of its own classes, which wrap ours",
+    "torchgan": "runs as it is; its networks have to be of its own classes, which wrap ours; a gradient penalty is an "
+    "update of its own",
     "vegans": "its pinned torchvision 0.9.1 left out; iterators given the `.next()` that torch dropped; "
     "the discriminator wrapped to end in a sigmoid; left out of WGAN-GP, where it ignores the number of critic steps",
+    "vegans, losses kept": "with `save_losses_every=1`: it computes the losses of a batch anew to keep them, which the "
+    "other sides do at every step without",
     "mimicry": "stand-ins for tensorflow, which it imports for metrics and never calls in training, and `torch._six`; "
     "our networks wrapped in its base classes, whose `train_step` is the loop",
     "lightning": "runs as it is; a module with manual optimisation as in its documentation of GANs",
 }
-VERSIONS = {"torchgan": "torchgan", "vegans": "vegans", "mimicry": "torch-mimicry", "lightning": "pytorch-lightning"}
+VERSIONS = {
+    "torchgan": "torchgan",
+    "vegans": "vegans",
+    "vegans, losses kept": "vegans",
+    "mimicry": "torch-mimicry",
+    "lightning": "pytorch-lightning",
+}
 
 
 def install() -> None:
@@ -55,7 +65,14 @@ def run(name: str, work: Work, gate: Callable[[], Callable[[], None]]) -> None:
     """Train until the gate ends the process."""
     sys.path.append(str(FOLDER))
     with_torchvision("torchvision")
-    {"torchgan": _torchgan, "vegans": _vegans, "mimicry": _mimicry, "lightning": _lightning}[name](work, gate)
+    loops = {
+        "torchgan": _torchgan,
+        "vegans": _vegans,
+        "vegans, losses kept": partial(_vegans, keep_every=1),
+        "mimicry": _mimicry,
+        "lightning": _lightning,
+    }
+    loops[name](work, gate)
 
 
 class _Endless:
@@ -106,43 +123,49 @@ def _adam(work: Work) -> dict[str, Any]:
 
 
 def _torchgan(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
-    from torchgan.losses import MinimaxDiscriminatorLoss, MinimaxGeneratorLoss
+    from torchgan import losses
     from torchgan.models import Discriminator, Generator
     from torchgan.trainer import Trainer
 
-    nets = work.networks()
+    nets, told = work.networks(), "label" in work.data()
+    label_type = "required" if told else "none"
 
     class G(Generator):
         def __init__(self) -> None:
-            super().__init__(nets["generator"].latent_size)
+            super().__init__(nets["generator"].latent_size, label_type)
             self.net = nets["generator"]
 
-        def forward(self, z: torch.Tensor) -> torch.Tensor:
-            return self.net(z)
+        def forward(self, z: torch.Tensor, *label: torch.Tensor) -> torch.Tensor:
+            return self.net(z, *label)
 
     class D(Discriminator):
         def __init__(self) -> None:
-            super().__init__(3)
+            super().__init__(3, label_type)
             self.net = nets["discriminator"]
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.net(x)
+        def forward(self, x: torch.Tensor, *label: torch.Tensor) -> torch.Tensor:
+            return self.net(x, *label)
 
+    objective = [losses.MinimaxGeneratorLoss(), losses.MinimaxDiscriminatorLoss()]
+    if work.step == "wgan-gp":
+        objective = [losses.WassersteinGeneratorLoss(), losses.WassersteinDiscriminatorLoss()]
+        objective.append(losses.WassersteinGradientPenalty())
     adam = {"name": torch.optim.Adam, "args": _adam(work)}
     folder = tempfile.mkdtemp()
     trainer = Trainer(
         {"generator": {"name": G, "optimizer": adam}, "discriminator": {"name": D, "optimizer": adam}},
-        [MinimaxGeneratorLoss(), MinimaxDiscriminatorLoss()],
+        objective,
         device=torch.device("cpu"),
+        ncritic=work.draws,
         epochs=1,
         sample_size=4,
         checkpoints=f"{folder}/model",
         recon=f"{folder}/images",
     )
-    trainer(_gated(work, gate(), lambda batch: batch[0]))
+    trainer(_gated(work, gate(), tuple if told else lambda batch: batch[0]))
 
 
-def _vegans(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
+def _vegans(work: Work, gate: Callable[[], Callable[[], None]], keep_every: int | None = None) -> None:
     from vegans.GAN import VanillaGAN
 
     nets = work.networks()
@@ -176,7 +199,7 @@ def _vegans(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
             turns()
 
     batches = _gated(work, after_the_checks, lambda batch: batch[0])
-    model.fit(batches, epochs=1, batch_size=work.batch, print_every=None, save_losses_every=None)
+    model.fit(batches, epochs=1, batch_size=work.batch, print_every=None, save_losses_every=keep_every)
 
 
 def _mimicry(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
