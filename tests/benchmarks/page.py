@@ -55,7 +55,8 @@ LIMIT = """
 ## The limit
 
 Floating point operations of the minimal step (torch's formulas for products and convolutions) at the rate of a
-{side}x{side} float32 matrix product, measured in turn with the steps.
+{side}x{side} float32 matrix product, measured in turn with the steps. Below 1 convolutions are quicker than the
+product (the next table); a penalty that spares the network zeros takes fewer operations than are counted.
 
 | step | GFLOP a step | product, GFLOP/s | fast over the limit | ganzoo over the limit |
 | --- | --- | --- | --- | --- |
