@@ -30,8 +30,8 @@ NEEDED = {
     "update of its own",
     "vegans": "its pinned torchvision 0.9.1 left out; iterators given the `.next()` that torch dropped; "
     "the discriminator wrapped to end in a sigmoid; left out of WGAN-GP, where it ignores the number of critic steps",
-    "vegans, losses kept": "with `save_losses_every=1`: it computes the losses of a batch anew to keep them, which the "
-    "other sides do at every step without",
+    "vegans, losses kept": "with `save_losses_every=1`: to keep the losses of a step it computes them anew, where the "
+    "other sides keep those that they have",
     "mimicry": "stand-ins for tensorflow, which it imports for metrics and never calls in training, and `torch._six`; "
     "our networks wrapped in its base classes, whose `train_step` is the loop",
     "lightning": "runs as it is; a module with manual optimisation as in its documentation of GANs",
