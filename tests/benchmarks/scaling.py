@@ -61,7 +61,7 @@ def reduced(recipe: Recipe) -> tuple[int, int, int, float]:
 def _bytes() -> str:
     lines = ["| recipe | all-reduces a step | MiB a step | images a step |", "| --- | --- | --- | --- |"]
     for name in registry().names("recipe"):
-        recipe = ganzoo.recipe(name)
+        recipe = ganzoo.recipe(name).changed(start_from=None)
         batch = recipe.training.batch_size  # bytes don't depend on it
         count, size, images, _ = together(2, reduced, recipe.changed({"training.batch_size": 4}), timeout=600)[0]
         lines.append(f"| {name} | {count} | {size / 2**20:.2f} | {images // 4 * batch} |")
