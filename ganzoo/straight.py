@@ -2,8 +2,8 @@
 
 The slope of a network by its input doesn't change with the values that come to a ReLU, a pooling or a convolution.
 Differentiating a penalty of that slope, torch sends zeros back through the whole forward pass all the same, and finds a
-convolution's gradient of its weights by a convolution of transposed tensors, which takes twice as long as the kernel
-that is made for it. A network called within `straight(x)` is spared both; gradients are the same up to rounding.
+convolution's gradient of its weights by a convolution of transposed tensors, which takes longer than the kernel that is
+made for it. A network called within `straight(x)` is spared both; gradients are the same up to rounding.
 """
 
 from collections.abc import Callable, Iterable
