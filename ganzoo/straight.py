@@ -47,7 +47,8 @@ class straight(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in PIECES and self._worthwhile(*args[:1]):
             x, *others = args
-            if (slope := KINKS[func](*args, **kwargs) if func in KINKS else None) is not None and slope >= 0:
+            slope = KINKS[func](*args, **kwargs) if func in KINKS else None
+            if slope is not None and slope >= 0:
                 self.sources.append(x)
                 return _applied(_Kink, x, slope)
             if func in POOLINGS or (func in CONVOLUTIONS and not self._made_of_x(*others[:1], **kwargs)):
@@ -64,7 +65,9 @@ class straight(TorchFunctionMode):
 
     def whole(self, penalty: Tensor) -> Tensor:
         """The penalty, with a gradient of zeros for each leaf to which torch would have brought zeros."""
-        missing = _leaves(self.sources) - _leaves([penalty]) - {self.x}
+        missing = _leaves(self.sources) - {self.x}
+        if missing:
+            missing -= _leaves([penalty])
         return _applied(_Zeros, penalty, *missing) if missing else penalty
 
 

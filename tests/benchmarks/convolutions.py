@@ -1,7 +1,5 @@
 """What the convolutions of a step reach of the rate of a matrix product, and whether another route would be quicker."""
 
-import time
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -13,12 +11,12 @@ from torch.utils.flop_counter import flop_registry
 
 from tests.benchmarks.limit import rate
 from tests.benchmarks.loops import FAST
+from tests.benchmarks.pairs import fastest
 from tests.benchmarks.worker import SIDE
 from tests.benchmarks.works import WORKS
 
 aten = torch.ops.aten
 CONVOLVED = "cgan-mnist", "dcgan-64", "sngan-32", "wgan-gp-32", "cyclegan-64", "srgan-64", "stylegan2-64"
-TIMES = 3  # of which the best counts
 
 
 def measure() -> dict[str, Any]:
@@ -32,8 +30,8 @@ def _measured(name: str) -> dict[str, float]:
     step = FAST[work.step](work)
     step()
     a, b = torch.randn(2, SIDE, SIDE)
-    product = rate(median(_best(lambda: torch.mm(a, b)) for _ in range(9)), SIDE)
-    whole = median(_best(step, 1) for _ in range(TIMES))
+    product = rate(median(fastest(lambda: torch.mm(a, b)) for _ in range(9)), SIDE)
+    whole = median(fastest(step, 1) for _ in range(3))
     with _Timed() as timed:
         step()
     found = {kind: timed.flops[kind] / timed.seconds[kind] / product for kind in timed.flops}
@@ -59,11 +57,11 @@ class _Timed(TorchDispatchMode):
                     alone = (*args[:-1], [i == 0, i == 1, False])
                     spent = self._add(kind, op, alone, op(*alone))
                     if kind == "weights":
-                        self.saved += max(0.0, spent - _best(lambda: by_product(*args[:8])))
+                        self.saved += max(0.0, spent - fastest(lambda: by_product(*args[:8])))
         return out
 
     def _add(self, kind: str, op: Any, args: Any, out: Any) -> float:
-        spent = _best(lambda: op(*args))
+        spent = fastest(lambda: op(*args))
         self.seconds[kind] += spent
         self.flops[kind] += flop_registry[op._overloadpacket](*args, out_val=out)
         return spent
@@ -89,12 +87,3 @@ def by_product(
     patches = x.as_strided(shape, (image, row * stride[0], column * stride[1], row, column, channel))
     outputs = gradient.permute(1, 0, 2, 3).flatten(1)
     return (outputs @ patches.reshape(outputs.shape[1], -1)).unflatten(1, (*sides, channels)).permute(0, 3, 1, 2)
-
-
-def _best(work: Callable[[], Any], times: int = TIMES) -> float:
-    spent = []
-    for _ in range(times):
-        began = time.process_time()
-        work()
-        spent.append(time.process_time() - began)
-    return min(spent)

@@ -65,7 +65,7 @@ def main() -> None:
     found["rates"] = {str(dtype)[6:]: rate(dtype, SIDE, "cuda") for dtype in (torch.float32, torch.bfloat16)}
     found["works"] = {}
     for name in given.names:
-        work = WIDE.get(name) or WORKS[name]
+        work = (WORKS | WIDE)[name]
         work = replace(work, batch=given.batch) if given.batch else work
         found["works"][name] = measured(work, WAYS, "cuda", given.rounds)
         results.write("gpu", found)

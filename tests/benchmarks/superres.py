@@ -4,7 +4,6 @@ FOLDER holds another upscaler's x4 results, named as the photographs are: what p
 """
 
 import sys
-import time
 
 import torch
 from PIL import Image, ImageFilter
@@ -13,6 +12,7 @@ import ganzoo
 from ganzoo.evaluation import transformed
 from ganzoo.evaluation.folders import Folder
 from ganzoo.images import to_pil
+from tests.benchmarks.pairs import fastest
 
 METRICS = "psnr,channel=Y,border=4", "ssim,channel=Y,border=4", "patch-kernel-distance", "spectrum-distance"
 MODELS = "srresnet-photos-x4", "srgan-photos-x4"
@@ -40,15 +40,6 @@ def quality(folders):
         print(
             f"{name:20}", "  ".join(f"{metric.split(',')[0]} {found}" for metric, found in report.measurements.items())
         )
-
-
-def fastest(work, times=3):
-    spent = []
-    for _ in range(times):
-        began = time.process_time()
-        work()
-        spent.append(time.process_time() - began)
-    return min(spent)
 
 
 def speed():
