@@ -11,7 +11,8 @@ def keep_freed_memory() -> None:
     """Let glibc keep what it is given back, for this process. Nothing happens under another C library.
 
     By default it returns the top of the heap to the system whenever much is free, so every step of a training pays
-    for fetching it again page by page. The peak stays what it was.
+    for fetching it again page by page. Pieces that no tensor fits into are kept too; docs/scaling.md has how much
+    that is.
     """
     if platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt
