@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -73,7 +74,13 @@ def _compiled(network: nn.Module) -> Any:
     `Module.compile` would leave networks that are plain containers of torch as they are, and say nothing.
     """
     call: Callable[..., Any] = network._call_impl
-    return torch.compile(lambda *a, **k: call(*a, **k), dynamic=False, options={"fallback_random": True})
+
+    def called(*a: Any, **k: Any) -> Any:
+        return call(*a, **k)
+
+    # torch counts by its code what a function was compiled for, and ends at eight: each network has code of its own
+    own = FunctionType(called.__code__.replace(), globals(), called.__name__, None, called.__closure__)
+    return torch.compile(own, dynamic=False, options={"fallback_random": True})
 
 
 def _tensors(made: Any) -> Iterator[Tensor]:

@@ -7,6 +7,7 @@ eager step. Steps that differ by `due` have graphs of their own. What can't be c
 once why.
 """
 
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -18,8 +19,11 @@ from torch import Tensor, nn
 
 from ganzoo.engine.capture import NotCapturable, Placed, Record, Replay, cuda_recorder, first_words, watched
 from ganzoo.engine.updates import Batches, Step, Stepper
+from ganzoo.errors import TrainingError
 
 log = logging.getLogger("ganzoo")
+RECOVERS = "2.13"  # torch's generators, from a capture that failed; before, they draw nothing any more
+MOVES = 32  # steps that are replayed at least between two that are eager for their `moves`
 EAGER = 3  # steps of a kind before the first is captured: kernels are chosen, optimisers make their state
 
 
@@ -43,13 +47,15 @@ class Graphs:
 
     def __init__(self, stepper: Stepper, wanted: bool, record: Record | None = None):
         self.stepper, self.strategy, self.wanted = stepper, stepper.strategy, wanted
-        device = stepper.processes.device
-        self.record = record or (cuda_recorder() if wanted and device.type == "cuda" else None)
+        self.device = device = stepper.processes.device
+        self.on_cuda = wanted and record is None and device.type == "cuda"
+        self.record = cuda_recorder(device) if self.on_cuda else record
         self.plans: dict[tuple[bool, ...], Plan] = {}
         self.eager: Counter[tuple[bool, ...]] = Counter()
         self.drawn: dict[tuple[bool, ...], int] = {}
         self.intervals: set[int] = set()
         self.reasons: list[str] = []
+        self.replayed = 0  # since the last eager step
         self.shapes: list[torch.Size] = []
         if wanted:
             self.strategy.__dict__["due"] = self._due
@@ -65,14 +71,19 @@ class Graphs:
         self.wanted = False
         self.forget()
         self.strategy.__dict__.pop("due", None)
+        if self.on_cuda:
+            gc.collect()
+            torch.cuda.empty_cache()
 
     def forget(self) -> None:
         """Begin anew: tensors were replaced that graphs know by their address."""
         self.plans.clear()
         self.eager.clear()
+        if self.on_cuda:  # the pool of memory of graphs that are gone can't be taken again
+            self.record = cuda_recorder(self.device) if self.wanted else None
 
     def step(self, attempt: int, moves: bool) -> Step:
-        """`Stepper.step`, by graphs if there are any; a step that is asked for `moves` is always eager."""
+        """`Stepper.step`, by graphs if there are any. One that is asked for `moves` is eager, unless one just was."""
         if self.wanted and self.stepper.accumulate > 1:
             self.give_up("a batch is taken in several parts")
         if not self.wanted:
@@ -82,7 +93,9 @@ class Graphs:
             self.shapes = shapes
             self.forget()
         kind = tuple(self.strategy.progress.step % k == 0 for k in sorted(self.intervals))
-        if moves or self.eager[kind] < EAGER:
+        self.replayed += 1
+        if self.eager[kind] < EAGER or (moves and self.replayed > MOVES):
+            self.replayed = 0
             done = self.stepper.step(attempt, moves)
             self.eager[kind] += 1
             self.drawn[kind] = done.drawn // self.stepper.batch_size
@@ -91,10 +104,11 @@ class Graphs:
             plan = self.plans.get(kind)
             if plan is None or any(self.stepper.optimizers[n].state is not s for n, s in plan.states.items()):
                 plan = self.plans[kind] = self._captured(self._place(self.drawn[kind]), attempt)
-        except Exception as error:
-            self.give_up(self.reasons[0] if self.reasons else first_words(error))
-            return self.stepper.step(attempt, moves)
-        return self._replayed(plan, attempt)
+            return self._replayed(plan, attempt)
+        except NotCapturable as error:
+            why = str(error)
+        self.give_up(why)  # only here, where the error holds no graph any more
+        return self.stepper.step(attempt, moves)
 
     def _place(self, batches: int) -> Plan:
         """Fixed places for what a step is given."""
@@ -126,12 +140,22 @@ class Graphs:
         kept = self._kept(plan)
         try:
             segments = self._pass(plan, attempt, watched(self.reasons), None)
+        except Exception as error:
+            raise NotCapturable(self.reasons[0] if self.reasons else first_words(error)) from error
         finally:
             for tensor, copy in kept:
                 tensor.detach().copy_(copy)
         if self.reasons:
             raise NotCapturable(self.reasons[0])
-        self._pass(plan, attempt, self.record, segments)
+        try:
+            self._pass(plan, attempt, self.record, segments)
+        except Exception as error:
+            if self.on_cuda and not isinstance(error, NotCapturable) and torch.__version__ < RECOVERS:
+                raise TrainingError(
+                    f"a step can't be captured, which torch {torch.__version__} doesn't recover from: "
+                    f"{first_words(error)}; train with training.graphs=false and --restart, or with torch {RECOVERS}"
+                ) from error
+            raise NotCapturable(first_words(error)) from error
         return plan
 
     def _pass(self, plan: Plan, attempt: int, record: Record, segments: int | None) -> int:

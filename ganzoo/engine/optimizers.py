@@ -59,7 +59,7 @@ class NetworkOptimizer:
         gradients = self._clipped(gradients)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if self.state and all(g is not None for g in gradients):
+        if self.state and any(g is not None for g in gradients):
             self._fused_step(gradients, bad, rate)
             return
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
@@ -78,11 +78,14 @@ class NetworkOptimizer:
     def _fused_step(self, gradients: Sequence[Tensor | None], bad: Tensor, rate: float | Tensor) -> None:
         """What `Adam.step` does by its kernel, without sorting tensors by device first: half its host cost."""
         (beta1, beta2), s = self.settings.betas, self.settings
-        averages, squares, steps = self.state
+        columns: list[list[Any]] = [self.parameters, list(gradients), *self.state]
+        if any(g is None for g in gradients):  # an update that leaves some parameters out
+            columns = [[v for v, g in zip(column, gradients, strict=True) if g is not None] for column in columns]
+        parameters, gradients, averages, squares, steps = columns
         torch._foreach_add_(steps, [one(bad.device) - bad] * len(steps))
         assert self.kernel is not None
         self.kernel(
-            self.parameters,
+            parameters,
             gradients,
             averages,
             squares,
@@ -97,7 +100,7 @@ class NetworkOptimizer:
             maximize=False,
             found_inf=bad,
         )
-        torch.autograd.graph.increment_version(self.parameters)
+        torch.autograd.graph.increment_version(parameters)
 
     def _find_state(self) -> None:
         """A parameter that never had a gradient has no state; then torch's own step goes on serving."""

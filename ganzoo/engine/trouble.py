@@ -56,7 +56,7 @@ def _report(engine: "Engine", where: list[Any], attempt: int) -> None:
             "not_finite": [
                 n for n, t in network.state_dict().items() if t.is_floating_point() and not t.isfinite().all()
             ],
-            "learning_rate": engine.optimizers[name].optimizer.param_groups[0]["lr"],
+            "learning_rate": float(engine.optimizers[name].optimizer.param_groups[0]["lr"]),
         }
         for name, network in engine.networks.items()
     }

@@ -84,7 +84,6 @@ def normal(images):
 def turn(angle):
     """The rotations of colour by these angles (N, 1, 1, 1) about the grey axis (Rodrigues' formula): (N, 3, 3)."""
     angle = angle.view(-1, 1, 1)
-    root = 3**-0.5
-    cross = torch.tensor([[0, -root, root], [root, 0, -root], [-root, root, 0]], device=angle.device, dtype=angle.dtype)
     one = torch.eye(3, device=angle.device, dtype=angle.dtype)
+    cross = 3**-0.5 * (one.roll(1, 0) - one.roll(1, 1))
     return one * angle.cos() + cross * angle.sin() + (1 - angle.cos()) / 3

@@ -1,14 +1,18 @@
 """`python -m tests.benchmarks.gpu` measures what a GPU adds: its ceilings, then each way of training in turn.
 
 All ways live in one process and take turns, so that their ratios to eager fp32 mean something while the clock of the
-card moves. `--batch` sets another batch than the works have, which are small for a GPU. The result goes to
-`tests/benchmarks/results/gpu.json`, and from there to docs/benchmarks.md.
+card moves. `--batch` sets another batch than the works have, which are small for a GPU. What is measured is written
+after each work, to `tests/benchmarks/results/gpu.json` or `--out`; the same command again adds what is missing. A way
+that fails says so in its place and ends nothing.
 """
 
 import argparse
+import gc
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -16,8 +20,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from ganzoo.engine.graphs import EAGER
+from ganzoo.engine.loop import Engine
 from tests.benchmarks import limit, networks, results
-from tests.benchmarks.engine import engine_step
+from tests.benchmarks.engine import engine
 from tests.benchmarks.given import parts
 from tests.benchmarks.works import WORKS, Work, pair
 
@@ -37,9 +42,11 @@ WIDE = {  # as wide as the networks that are trained on such cards
         batch=32,
     )
 }
-CHOSEN = "mlp-gan", "mlp-cgan", "wgan-gp-mlp", "dcgan-64", "sngan-32", "stylegan2-64"
+CHOSEN = "stylegan2-64", "mlp-gan", "dcgan-64", "mlp-cgan", "sngan-32", "wgan-gp-32", "wgan-gp-mlp"
 SIDE = 8192
-TURN = 0.5  # seconds that a way trains before the next takes over
+TURN = 0.3  # seconds that a way trains before the next takes over
+PROFILED = 20  # steps
+COUNTED = 4  # images of the step whose operations are counted, on the CPU: they are proportional to the batch
 
 NOT_RUN = """
 ## On a GPU
@@ -57,19 +64,33 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("names", nargs="*", metavar="NAME", default=CHOSEN, help=", ".join(WORKS))
     arguments.add_argument("--batch", type=int)
-    arguments.add_argument("--rounds", type=int, default=15)
+    arguments.add_argument("--rounds", type=int, default=7)
+    arguments.add_argument("--seconds", type=float, default=540.0, help="no work is begun later than this")
+    arguments.add_argument("--out", type=Path, help="a folder that the result is copied to as well")
     given = arguments.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("not run: this needs a CUDA device, and there is none here")
-    found: dict[str, Any] = {"machine": results.machine(), "device": torch.cuda.get_device_name()}
+    began = time.monotonic()
+    found: dict[str, Any] = {"works": {}} | (results.read("gpu") or {})
+    found |= {"machine": results.machine(), "device": torch.cuda.get_device_name()}
     found["rates"] = {str(dtype)[6:]: rate(dtype, SIDE, "cuda") for dtype in (torch.float32, torch.bfloat16)}
-    found["works"] = {}
+    found["tf32"] = {"convolutions": torch.backends.cudnn.allow_tf32, "products": torch.backends.cuda.matmul.allow_tf32}
     for name in given.names:
         work = (WORKS | WIDE)[name]
         work = replace(work, batch=given.batch) if given.batch else work
-        found["works"][name] = measured(work, WAYS, "cuda", given.rounds)
+        row = f"{name}, batch {work.batch}"
+        if row in found["works"]:
+            continue
+        if time.monotonic() - began > given.seconds:
+            print(f"not measured, for want of time: {row}", flush=True)
+            continue
+        found["works"][row] = measured(work, WAYS, "cuda", given.rounds)
+        gc.collect()
+        torch.cuda.empty_cache()
         results.write("gpu", found)
-        print(name, found["works"][name], flush=True)
+        if given.out:
+            shutil.copy(results.FOLDER / "gpu.json", given.out)
+        print(f"{time.monotonic() - began:.0f} s: {row}", found["works"][row], flush=True)
 
 
 def rate(dtype: torch.dtype, side: int, device: str) -> float:
@@ -82,24 +103,53 @@ def rate(dtype: torch.dtype, side: int, device: str) -> float:
 def measured(work: Work, ways: dict[str, dict[str, Any]], device: str, rounds: int) -> dict[str, Any]:
     """Images/s of each way and its ratio to the first, the launches' share of eager time, operations a step."""
     steps: dict[str, Callable[[], None]] = {}
+    fell: dict[str, str] = {}
     for way, changes in ways.items():
-        made = parts(work)
-        steps[way] = engine_step(replace(made, recipe=made.recipe.changed(changes)), device)
-        for _ in range((EAGER + 3) * work.multiple * 2):
-            steps[way]()
-    first = next(iter(steps.values()))
+        try:
+            made = parts(work)
+            made = engine(replace(made, recipe=made.recipe.changed(changes | {"training.log_every": 10**9})), device)
+            for _ in range((EAGER + 3) * work.multiple * 2):
+                _step(made)
+            steps[way], why = made._step, _fell(made)
+        except Exception as error:  # the other ways are worth their numbers
+            why = f"failed: {type(error).__name__}: {str(error).strip().splitlines()[:1]}"
+        if why:
+            fell[way] = why
+    first = steps[next(iter(ways))]
     count = max(1, round(TURN / _timed(first, work.multiple, device) / work.multiple)) * work.multiple
     times = [{way: _timed(step, count, device) for way, step in steps.items()} for _ in range(rounds)]
     plain = next(iter(steps))
     return {
         "title": work.title,
         "batch": work.batch,
+        "draws": work.draws,
         "steps": count,
         "images": {way: work.batch * work.draws / median(t[way] for t in times) for way in steps},
         "faster": {way: median(t[plain] / t[way] for t in times) for way in steps},
+        "fell": fell,
         "busy": _busy(first, work.multiple, device),
-        "flops": limit.flops(work),
+        "flops": limit.flops(replace(work, batch=COUNTED)) * work.batch / COUNTED,
     }
+
+
+def _step(made: Engine) -> None:
+    try:
+        made._step()
+    except Exception as error:
+        if not made.compiler.gives_up(error):
+            raise
+
+
+def _fell(made: Engine) -> str:
+    """Why a way didn't run as it was asked to; empty if it did."""
+    training, why = made.training, []
+    if training.graphs and not made.graphs.plans:
+        why.append("not captured")
+    if training.compile and not made.compiler.compiled:
+        why.append("not compiled")
+    elif training.compile and (left := set(made.networks) - set(made.compiler.compiled)):
+        why.append(f"{', '.join(sorted(left))} not compiled")
+    return ", ".join(why)
 
 
 def _timed(step: Callable[[], Any], count: int, device: str) -> float:
@@ -112,14 +162,16 @@ def _timed(step: Callable[[], Any], count: int, device: str) -> float:
     return (time.perf_counter() - began) / count
 
 
-def _busy(step: Callable[[], None], count: int, device: str) -> float:
+def _busy(step: Callable[[], None], multiple: int, device: str) -> float:
     """The fraction of an eager step in which the device computes; the rest is launching."""
+    count = -(-PROFILED // multiple) * multiple
+    seconds = _timed(step, count, device)
     kinds = [ProfilerActivity.CUDA] if device == "cuda" else [ProfilerActivity.CPU]
     with profile(activities=kinds) as profiler:
-        wall = _timed(step, count, device) * count
+        _timed(step, count, device)
     events = profiler.key_averages()
     spent = sum(e.self_device_time_total if device == "cuda" else e.self_cpu_time_total for e in events)
-    return spent / 1e6 / wall
+    return spent / 1e6 / count / seconds
 
 
 def _wait(device: str) -> None:
@@ -133,18 +185,26 @@ def section() -> str:
     if found is None:
         return NOT_RUN
     rates = ", ".join(f"{kind} {rate / 1e12:,.0f} TFLOP/s" for kind, rate in found["rates"].items())
+    short = [what for what, on in found["tf32"].items() if on]
     text = (
-        f"\n## On a GPU\n\n`python -m tests.benchmarks.gpu` on {found['device']}; a product of matrices: {rates}.\n\n"
+        f"\n## On a GPU\n\n`python -m tests.benchmarks.gpu` on {found['device']}, torch {found['machine']['torch']}; a "
+        f"product of matrices: {rates}. By torch's defaults fp32 means TF32 in {' and '.join(short) or 'nothing'}.\n\n"
     )
     ways = list(dict.fromkeys(way for row in found["works"].values() for way in row["images"]))
     text += f"| step (batch) | {' | '.join(ways)} | busy in eager fp32 | of the bf16 rate |\n"
     text += "| --- |" + " --- |" * (len(ways) + 2) + "\n"
-    for name, row in found["works"].items():
-        cells = [f"{row['images'][w]:,.0f} images/s ({row['faster'][w]:.2f})" for w in ways]
-        draws = row["batch"] * WORKS[name].draws
-        part = max(row["images"].values()) / draws * row["flops"] / found["rates"]["bfloat16"]
+    for row in found["works"].values():
+        cells = [_cell(row, way) for way in ways]
+        part = max(row["images"].values()) / (row["batch"] * row["draws"]) * row["flops"] / found["rates"]["bfloat16"]
         text += f"| {row['title']} ({row['batch']}) | {' | '.join(cells)} | {row['busy']:.0%} | {part:.1%} |\n"
     return text
+
+
+def _cell(row: dict[str, Any], way: str) -> str:
+    fell = f"; {row['fell'][way]}" if way in row["fell"] else ""
+    if way not in row["images"]:
+        return fell.removeprefix("; ")
+    return f"{row['images'][way]:,.0f} images/s ({row['faster'][way]:.2f}{fell})"
 
 
 if __name__ == "__main__":

@@ -4,12 +4,15 @@ What a real capture would do wrong goes wrong here too: nothing runs while it re
 stays what it was, a tensor that the host replaced is not seen, and a value can't be read.
 """
 
+from unittest.mock import patch
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter, tree_map
 
-from ganzoo.engine.capture import READS
+from ganzoo.engine.capture import WatchHost, waits
 
+CHECK = "_accelerator_graph_capture_health_check"  # torch's own, which looks for a GPU
 IN_PLACE_VIEW = torch.Tag.inplace_view
 
 
@@ -24,7 +27,7 @@ class Recording(TorchDispatchMode):
         self.operations, self.before, self.own = [], {}, set()
 
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        if op in READS:
+        if waits(op, args):
             raise RuntimeError("operation not permitted when stream is capturing")
         kwargs = kwargs or {}
         for tensor in self._written(op, args, kwargs):
@@ -63,11 +66,17 @@ class Recording(TorchDispatchMode):
                 old.copy_(new)
 
 
+def refuse(optimizer):
+    raise RuntimeError(f"capturing a step of {type(optimizer).__name__}, which is not capturable")
+
+
 def record(work):
-    recording = Recording()
+    recording, host = Recording(), []
     try:
-        with recording:
+        with patch.object(torch.optim.Optimizer, CHECK, refuse), WatchHost(host), recording:
             work()
+        if host:
+            raise RuntimeError(f"unpinned memory can't be copied while capturing: {host[0]}")
     finally:
         recording.undo()
     return recording.replay

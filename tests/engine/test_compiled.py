@@ -101,6 +101,24 @@ def test_compiled_and_plain_learn_the_same(name, tmp_path):
     assert all(torch.allclose(a, b, atol=TOLERANCE) for a, b in zip(*states, strict=True))
 
 
+def test_each_network_is_compiled_however_many_there_were(monkeypatch):
+    """torch compiles code for eight kinds of input at most, and networks may not count as kinds of one code."""
+    compile = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda code, **_: compile(code, backend=took, dynamic=False))
+    graphs = []
+
+    def took(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    for width in range(2, 7):
+        net = nn.Linear(3, width)
+        called = compiled._compiled(net)
+        for batch in (2, 3):
+            assert called(torch.ones(batch, 3)).shape == (batch, width)
+    assert len(graphs) == 10
+
+
 @pytest.mark.prove
 def test_a_penalty_that_the_first_step_did_not_show_ends_compiling(tmp_path, caplog):
     recipe = tiny("gan-mnist").changed(

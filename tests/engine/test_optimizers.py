@@ -38,6 +38,26 @@ def test_steps_are_those_of_torch_and_a_bad_one_counts_nowhere(name):
 
 
 @torch.no_grad()
+def test_an_update_that_leaves_a_parameter_out_is_torch_s_too_and_needs_no_step_of_its(monkeypatch):
+    ours, theirs = (nn.Linear(5, 3) for _ in "ab")
+    theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
+    mine = NetworkOptimizer(ours, Optimizer())
+    plain = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=mine.settings.betas, fused=True)
+    for i in range(4):
+        given = gradients(ours, i)
+        if i % 2:
+            given[i // 2] = None
+        if i == 1:
+            monkeypatch.setattr(mine, "_bare_step", None)  # a CUDA graph doesn't take it
+        mine.step(given, GOOD, 0.01)
+        for p, g in zip(theirs.parameters(), given, strict=True):
+            p.grad = g
+        plain.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    assert [s["step"].item() for s in mine.state_dict()["state"].values()] == [3, 3]
+
+
+@torch.no_grad()
 def test_the_state_that_is_stepped_is_the_state_that_was_loaded():
     net = nn.Linear(2, 2)
     optimizer = NetworkOptimizer(net, Optimizer())
