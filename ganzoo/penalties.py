@@ -12,10 +12,10 @@ Logits = Tensor | Sequence[Tensor]
 
 
 def squared_gradient_norms(logits: Sequence[Logits], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """For each input the squared norm per example of d(sum of logits)/d(input), (N,), differentiable again.
+    """For each input the squared norm per example of d(score)/d(input), (N,), differentiable again.
 
-    One backward pass serves several inputs; logits of several scales are summed. Gradients are widened to float32
-    before they are squared.
+    One backward pass serves several inputs. An example's score is the mean of its logits over patches and scales, as
+    in the losses. Gradients are widened to float32 before they are squared.
     """
     totals = [_total(logit) for logit in logits]
     gradients = torch.autograd.grad(totals, list(inputs), create_graph=True)
@@ -47,4 +47,7 @@ def _squared(D: nn.Module, x: Tensor, condition: tuple[Tensor, ...]) -> Tensor:
 
 
 def _total(logits: Logits) -> Tensor:
-    return logits.sum() if isinstance(logits, Tensor) else torch.stack([scale.sum() for scale in logits]).sum()
+    """The sum of the examples' scores."""
+    if not isinstance(logits, Tensor):
+        return torch.stack([_total(scale) for scale in logits]).mean()
+    return logits.sum() if logits.numel() == len(logits) else logits.flatten(1).mean(1).sum()

@@ -130,10 +130,19 @@ class TwoScales(Discriminator):
         return [self.fine(images), self.coarse(images)]
 
 
-def test_logits_of_several_scales_are_summed():
+class Tiled(Quadratic):
+    """The same logit at every patch, at two scales."""
+
+    def forward(self, x, label=None):
+        logits = super().forward(x, label)[:, None, None, None]
+        return [logits.expand(-1, 1, side, side) for side in (8, 4)]
+
+
+def test_the_penalty_is_that_of_the_mean_logit_however_many_patches_and_scales_there_are():
+    assert zero_centered_penalty(Tiled(3.0), X).item() == pytest.approx(zero_centered_penalty(Quadratic(3.0), X).item())
     D, x = TwoScales(), torch.randn(2, 1, 4, 4)
     inputs = x.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(sum(scale.sum() for scale in D(inputs)), [inputs])
+    (slope,) = torch.autograd.grad(sum(scale.flatten(1).mean(1).sum() / 2 for scale in D(inputs)), [inputs])
     assert zero_centered_penalty(D, x).item() == pytest.approx(slope.flatten(1).square().sum(1).mean().item())
 
 
