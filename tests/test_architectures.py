@@ -199,3 +199,13 @@ def test_a_discriminator_without_norm_scores_each_image_by_itself(name):
     _, nets = made(name, discriminator_norm="none")
     assert nets["discriminator"].per_sample
     assert not any(isinstance(module, nn.BatchNorm2d) for module in nets["discriminator"].modules())
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_latent_that_is_told_reaches_every_norm(told):
+    _, nets = made("conditional-dcgan", told_latent=told)
+    G = nets["generator"].eval()
+    with torch.no_grad():
+        G.project.weight.zero_()  # the way in through the first layer
+        one, other = (G(G.latent(4), torch.arange(4) % 2) for _ in range(2))
+    assert torch.equal(one, other) is not told

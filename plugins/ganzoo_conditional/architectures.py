@@ -57,6 +57,7 @@ class ConditionalDCGAN(DCGAN):
     class Config(DCGAN.Config):
         classes: int = Field(ge=1, le=100_000, description="number of labels")
         embedding: int = Field(16, ge=1, le=1024, description="length of the label's embedding beside the latent")
+        told_latent: bool = Field(False, description="each norm follows the latent too, not the label alone")
 
     conditions = ("label",)
 
@@ -70,15 +71,18 @@ class ConditionalDCGANGenerator(DCGANGenerator):
     """Latents (N, latent_size) and labels (N,) to images (N, channels, size, size) in [-1, 1]."""
 
     def __init__(self, config: ConditionalDCGAN.Config):
-        self.classes = config.classes
+        self.classes, self.told = config.classes, config.latent_size if config.told_latent else 0
         super().__init__(config, extra=config.embedding)
         self.embed = nn.Embedding(config.classes, config.embedding)
 
     def norm(self, channels: int) -> nn.Module:
+        if self.told:
+            return ToldBatchNorm(channels, self.classes, self.told)
         return ConditionalBatchNorm(channels, self.classes)
 
     def forward(self, latents: Tensor, label: Tensor) -> Tensor:
-        return super().forward(torch.cat([latents, self.embed(label)], 1), label)
+        condition = (label, latents) if self.told else (label,)
+        return super().forward(torch.cat([latents, self.embed(label)], 1), *condition)
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -95,6 +99,19 @@ class ConditionalBatchNorm(nn.Module):
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         gain, shift = self.gain(label)[:, :, None, None], self.shift(label)[:, :, None, None]
         return torch.addcmul(shift, self.norm(x), gain)
+
+
+class ToldBatchNorm(ConditionalBatchNorm):
+    """The latent is told to every layer, and moves gain and shift linearly (as in BigGAN; Brock et al., 2019)."""
+
+    def __init__(self, channels: int, classes: int, latent_size: int):
+        super().__init__(channels, classes)
+        self.by_latent = nn.Linear(latent_size, 2 * channels, bias=False)
+
+    def forward(self, x: Tensor, label: Tensor, latents: Tensor) -> Tensor:
+        gain, shift = self.by_latent(latents).chunk(2, 1)
+        gain, shift = self.gain(label) + gain, self.shift(label) + shift
+        return torch.addcmul(shift[:, :, None, None], self.norm(x), gain[:, :, None, None])
 
 
 class ProjectionDiscriminator(DCGANDiscriminator):
