@@ -117,6 +117,31 @@ def test_ada_raises_its_strength_when_the_discriminator_is_sure():
     torch.testing.assert_close(ada.augment(images), images)
 
 
+@pytest.mark.parametrize("p", [0.5, 0.8])
+def test_ada_leaves_most_pictures_upright_and_their_lightness_as_it_is(p):
+    """A flip does nothing to one half of its pictures, a turn to one quarter (Karras et al., 2020, appendix B)."""
+    ADA = registry().get("regularizer", "ada")
+    torch.manual_seed(0)
+    off = {"start": p, "translation": 0.0}
+    picture = torch.arange(9.0).view(1, 1, 3, 3)
+    made = ADA(ADA.Config(**off, colour=False)).augment(picture.expand(20_000, -1, -1, -1))
+    shares = {
+        (flipped, turns): (made == given.rot90(turns, (2, 3))).flatten(1).all(1).float().mean().item()
+        for flipped, given in enumerate((picture, picture.flip(3)))
+        for turns in range(4)
+    }
+    expected = {
+        (f, t): (p / 2 if f else 1 - p / 2) * (p / 4 if t else 1 - 3 * p / 4) for f in range(2) for t in range(4)
+    }
+    assert shares == pytest.approx(expected, abs=0.015)
+    assert max(shares, key=shares.get) == (0, 0)
+    rising = torch.tensor([-1.0, 0.0, 1.0]).expand(20_000, 1, 1, 3)
+    coloured = ADA(ADA.Config(**off, flips=False)).augment(rising)
+    assert (coloured[..., 0] < coloured[..., 2]).float().mean().item() == pytest.approx(1 - p / 2, abs=0.015)
+    wide = ADA(ADA.Config(**off, colour=False)).augment(rising + torch.arange(2.0).view(2, 1))  # no quarter turns
+    assert wide.shape == (20_000, 1, 2, 3)
+
+
 def test_a_shift_moves_whole_pixels_and_its_gradient_moves_back():
     from ganzoo_regularizers.augmentations import shifted
 

@@ -13,8 +13,10 @@ from ganzoo_regularizers.augmentations import randomly_shifted, scaled, square, 
 class ADA(Regularizer):
     """Adaptive discriminator augmentation (Karras et al., 2020, "Limited data", sections 2 and 3, appendix B).
 
-    Each transformation happens to an image with probability p, and p follows the mean sign of D on real images. Of the
-    paper's, those that move or colour pixels are here; those that resample the image aren't.
+    Each transformation happens to an image with probability p, and p follows the mean sign of D on real images. What a
+    flip, a turn or an inversion does is drawn first, and to do nothing is one of the outcomes, so that pictures as they
+    are stay the most frequent (appendix B). Of the paper's, those that move or colour pixels are here; those that
+    resample the image aren't.
     """
 
     class Config(Settings):
@@ -27,7 +29,7 @@ class ADA(Regularizer):
         fill: float = Field(0.0, ge=-1, le=1, description="what a shift leaves behind; -1 is black, 0 grey, 1 white")
         colour: bool = Field(True, description="brightness, contrast, inverted lightness, hue, saturation")
         cutout: float = Field(
-            0.5, ge=0, le=1, description="side of the grey square, as a share of the image's; 0: none"
+            0.0, ge=0, le=1, description="side of the grey square, as a share of the image's; 0: none"
         )
 
     def __init__(self, config=None):
@@ -48,10 +50,11 @@ class ADA(Regularizer):
     def augment(self, images):
         c = self.config
         if c.flips:
-            images = images.flip(3).where(self.chosen(images), images)
+            images = images.flip(3).where(self.chosen(images) & coin(images), images)
+            turns = self.sometimes(images, (4 * uniform(images)).floor(), 0)
             if images.shape[2] == images.shape[3]:
-                images = images.rot90(1, (2, 3)).where(self.chosen(images), images)
-            images = images.flip((2, 3)).where(self.chosen(images), images)
+                images = images.rot90(1, (2, 3)).where(turns % 2 == 1, images)
+            images = images.flip((2, 3)).where(turns >= 2, images)
         if c.translation:
             images = randomly_shifted(images, c.translation, c.fill).where(self.chosen(images), images)
         if c.colour:
@@ -62,7 +65,7 @@ class ADA(Regularizer):
         x = images + self.sometimes(images, 0.2 * normal(images), 0)
         x = scaled(x, 0, self.sometimes(images, torch.exp2(0.5 * normal(images)), 1))
         grey = x.mean(1, keepdim=True)
-        x = x - 2 * grey * self.chosen(images)  # inverts the lightness, keeps the colour
+        x = x - 2 * grey * (self.chosen(images) & coin(images))  # inverts the lightness, keeps the colour
         if x.shape[1] != 3:
             return x
         x = torch.einsum("nij,njhw->nihw", turn(self.sometimes(images, 2 * math.pi * uniform(images), 0)), x)
@@ -74,6 +77,11 @@ class ADA(Regularizer):
 
     def sometimes(self, images, values, otherwise):
         return values.where(self.chosen(images), otherwise)
+
+
+def coin(images):
+    """A fair coin for each image: (N, 1, 1, 1)."""
+    return uniform(images) < 0.5
 
 
 def normal(images):

@@ -35,6 +35,7 @@ REGULARIZERS = {
     "diffaugment": {"diffaugment": {"fill": -1.0}},
     "ada": {"ada": {"flips": False, "fill": -1.0, "speed": 100_000}},
 }
+# the last sentence is of the numbers that stand there, and goes when `ada` is measured anew
 HEAD = """\
 # Comparison: every adversarial loss with every regulariser
 
@@ -47,6 +48,8 @@ held-out part of its data. `failed` is a training that diverged.
 
 The budget is small ({steps:,} steps), so that all {trainings} trainings fit into two hours of two cores: the page says
 which cell is ahead early, on small networks, and not where each would end. `--images` and `--width` raise it.
+
+The row `ada` is older than its code: a grey square was cut out by default then, and lightness inverted twice as often.
 """
 
 
