@@ -23,6 +23,7 @@ class Loss(nn.Module):
         """Settings of the loss; none by default."""
 
     relativistic = False  # True: the generator's turn needs the real logits too
+    only_differences = False  # True: for the discriminator real less fake counts alone, so a logit's sign says nothing
     per_sample = True  # False: a batch's loss is not the mean of its parts' losses
 
     def __init__(self, config: Any = None):

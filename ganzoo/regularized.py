@@ -163,6 +163,7 @@ class Overheard(Loss):
     def __init__(self, loss: Loss):
         super().__init__(loss.config)
         self.inner, self.relativistic, self.per_sample = loss, loss.relativistic, loss.per_sample
+        self.only_differences = loss.only_differences
         self.pairs: list[tuple[Logits, Logits]] = []
 
     def discriminator(self, real: Logits, fake: Logits) -> Tensor:
@@ -188,13 +189,22 @@ def _pairs(
                 f"strategy {type(strategy).__name__} gives its loss logits that don't come from one call of the "
                 "discriminator each, so nobody can tell real images from fake; score them by self.logits(...)"
             )
+        verdicts = _less(real_logits, fake_logits) if strategy.loss.only_differences else (real_logits, fake_logits)
         for update in together:
             if real.shown.network in update.networks:
                 for regularizer in strategy.regularizers.values():
-                    said = regularizer.observe(real_logits, fake_logits)  # type: ignore[operator]
+                    said = regularizer.observe(*verdicts)  # type: ignore[operator]
                     update.metrics |= {name: value.detach() for name, value in said.items()}
                 found.append((update, real.shown, Pair(real.images, fake.images, real.condition)))
     return found
+
+
+def _less(real: Logits, fake: Logits) -> tuple[Logits, Logits]:
+    """Each logit less its counterpart's."""
+    if isinstance(real, Tensor) and isinstance(fake, Tensor):
+        return real - fake, fake - real
+    apart = [r - f for r, f in zip(real, fake, strict=True)]
+    return apart, [-scale for scale in apart]
 
 
 def _source(logits: Logits, calls: Sequence[Call]) -> Call | None:

@@ -54,7 +54,10 @@ class Regularizer(nn.Module):
         raise NotImplementedError
 
     def observe(self, real: Logits, fake: Logits) -> Mapping[str, Tensor]:
-        """Scalars for the log and for `after_step`, from what the discriminator said."""
+        """Scalars for the log and for `after_step`, from what the discriminator said.
+
+        Above 0 it took an image for real: where a loss says `only_differences`, logits come less their counterparts'.
+        """
         return {}
 
     def after_step(self, means: Mapping[str, Tensor], images: int) -> None:

@@ -1,17 +1,20 @@
 """Every registered regulariser on every registered adversarial strategy, none of which knows of the other."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 import ganzoo
+from ganzoo import Regularizer
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
 from ganzoo.errors import RecipeError
 from ganzoo.registry import registry
-from ganzoo.regularized import discriminators, main_share
+from ganzoo.regularized import discriminators, main_share, regularize, updates
 from ganzoo.resolve import resolve
 from ganzoo.run import Run
 from tests.support import tiny
@@ -115,6 +118,45 @@ def test_ada_raises_its_strength_when_the_discriminator_is_sure():
     assert changed > 0.9  # seven transformations, each on half of the images
     ada.p.zero_()
     torch.testing.assert_close(ada.augment(images), images)
+
+
+@pytest.mark.parametrize("loss", registry().names("loss"))
+def test_ada_hears_how_sure_the_discriminator_is_whatever_its_zero_is(loss, tmp_path):
+    """Relativistic pairing and Wasserstein's difference leave a number free that is added to all logits."""
+    signs = []
+    for bias in (0.0, 8.0, -8.0):
+        made = engine(tiny("ada-mnist", loss={"name": loss}), tmp_path)
+        with torch.no_grad():
+            made.networks["discriminator"].head.bias.fill_(bias)
+        made._step()
+        signs.append(made.window["discriminator/real_sign"][0].item())
+    free = loss in ("relativistic", "wasserstein")
+    assert signs[1:] == ([signs[0]] * 2 if free else [1, -1])
+
+
+def test_several_scales_are_heard_less_their_counterparts():
+    seen = []
+
+    class Ear(Regularizer):
+        def observe(self, real, fake):
+            seen.append((real, fake))
+            return {}
+
+    class Scales(nn.Module):
+        def forward(self, images):
+            return [self.score * images.mean((1, 2, 3)), self.score * images.amax((1, 2, 3))]
+
+        def __init__(self):
+            super().__init__()
+            self.score = nn.Parameter(torch.ones(()))
+
+    parts = resolve(tiny("gan-mnist", loss={"name": "relativistic"}))
+    regularize(parts.strategy, {"ear": Ear()})
+    nets = SimpleNamespace(generator=parts.architecture.build("generator"), discriminator=Scales())
+    next(updates(parts.strategy, nets, iter([parts.dataset.read(parts.columns, 0, 0, 4)])))
+    ((real, fake),) = seen
+    assert len(real) == len(fake) == 2
+    assert all(torch.equal(r, -f) and r.shape == (4,) for r, f in zip(real, fake, strict=True))
 
 
 @pytest.mark.parametrize("p", [0.5, 0.8])

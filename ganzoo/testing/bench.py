@@ -74,7 +74,7 @@ class Logistic(Loss):
 class Paired(Loss):
     """The kit's relativistic term: each fake against its real (Jolicoeur-Martineau, 2018)."""
 
-    relativistic = True
+    relativistic = only_differences = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake - real).mean()

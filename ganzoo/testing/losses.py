@@ -97,12 +97,17 @@ def slope(subject: Subject) -> None:
 
 @check("loss")
 def says_what_it_is(subject: Subject) -> None:
-    """`relativistic` and `per_sample` are true of it, and the mean is taken over several scales."""
+    """`relativistic`, `only_differences` and `per_sample` are true of it, and several scales are averaged."""
     loss = _loss(subject)
     real, fake = (torch.randn(8, dtype=torch.float64) for _ in range(2))
     if not loss.relativistic:
         same = torch.equal(loss.generator(fake), loss.generator(fake, real))
         need(same, subject, "uses the real logits in generator_loss; say relativistic = True")
+    moved = loss.discriminator(real + 10, fake + 10)  # beyond any margin
+    same = torch.allclose(loss.discriminator(real, fake), moved, rtol=1e-9)
+    said = "True" if same else "False"
+    wrong = f"is {'the same' if same else 'another'} when 10 is added to all logits; say only_differences = {said}"
+    need(same == loss.only_differences, subject, wrong)
     for turn, first, second in (("discriminator", real, fake), ("generator", fake, real)):
         formula = getattr(loss, turn)
         parts = torch.stack([formula(first[i : i + 2], second[i : i + 2]) for i in range(0, 8, 2)]).mean()

@@ -13,9 +13,10 @@ from ganzoo_regularizers.augmentations import randomly_shifted, scaled, square, 
 class ADA(Regularizer):
     """Adaptive discriminator augmentation (Karras et al., 2020, "Limited data", sections 2 and 3, appendix B).
 
-    Each transformation happens to an image with probability p, and p follows the mean sign of D on real images. What a
-    flip, a turn or an inversion does is drawn first, and to do nothing is one of the outcomes, so that pictures as they
-    are stay the most frequent (appendix B). Of the paper's, those that move or colour pixels are here; those that
+    Each transformation happens to an image with probability p, and p follows the mean sign of D on real images; with a
+    loss that knows differences alone (`only_differences`) that of D on a real image less D on the fake beside it. What
+    a flip, a turn or an inversion does is drawn first, and to do nothing is one of the outcomes, so that pictures as
+    they are stay the most frequent (appendix B). Of the paper's, those that move or colour pixels are here; those that
     resample the image aren't.
     """
 

@@ -47,6 +47,8 @@ class Hinge(Loss):
 class Wasserstein(Loss):
     """The critic's difference of means (Arjovsky et al., 2017, eq. 2); needs a gradient penalty."""
 
+    only_differences = True
+
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return fake.mean() - real.mean()
 
@@ -57,7 +59,7 @@ class Wasserstein(Loss):
 class Relativistic(Loss):
     """Each fake against its real (relativistic pairing; Jolicoeur-Martineau, 2018; Huang et al., 2024, eq. 2)."""
 
-    relativistic = True
+    relativistic = only_differences = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return softplus(fake - real).mean()

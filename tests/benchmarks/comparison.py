@@ -49,7 +49,8 @@ held-out part of its data. `failed` is a training that diverged.
 The budget is small ({steps:,} steps), so that all {trainings} trainings fit into two hours of two cores: the page says
 which cell is ahead early, on small networks, and not where each would end. `--images` and `--width` raise it.
 
-The row `ada` is older than its code: a grey square was cut out by default then, and lightness inverted twice as often.
+The row `ada` is older than its code: a grey square was cut out by default then, and lightness inverted twice as often,
+and with `relativistic` and `wasserstein` its probability followed the sign of scores whose 0 those losses leave open.
 """
 
 

@@ -70,7 +70,20 @@ class SecretlyRelativistic(Good):
 
 
 @caught_by("says_what_it_is")
+class SecretlyDifferences(Good):
+    def discriminator_loss(self, real, fake):
+        return softplus(fake - real).mean()
+
+
+@caught_by("says_what_it_is")
+class DifferencesByNameAlone(Good):
+    only_differences = True
+
+
+@caught_by("says_what_it_is")
 class AverageOfBatch(Good):
+    only_differences = True
+
     def discriminator_loss(self, real, fake):
         return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
