@@ -12,11 +12,12 @@ from ganzoo import Regularizer
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
-from ganzoo.errors import RecipeError
+from ganzoo.errors import PluginError, RecipeError
 from ganzoo.registry import registry
 from ganzoo.regularized import discriminators, main_share, regularize, updates
 from ganzoo.resolve import resolve
 from ganzoo.run import Run
+from ganzoo_stylegan.layers import EqualConv2d, EqualLinear
 from tests.support import tiny
 
 NAMES = registry().names("regularizer")
@@ -223,6 +224,49 @@ def test_spectral_norm_bounds_every_layer():
     x = torch.rand(2, D.head.in_features)
     largest = torch.linalg.matrix_norm(D.head.weight, 2)
     torch.testing.assert_close(D.head(x), (x @ D.head.weight.T) / largest + D.head.bias, rtol=1e-3, atol=1e-5)
+
+
+def normed(network, iterations=100):
+    SpectralNorm = registry().get("regularizer", "spectral-norm")
+    regularizer = SpectralNorm(SpectralNorm.Config(iterations=iterations))
+    regularizer.attach(network)
+    regularizer.after_step({}, 0)
+    return network
+
+
+def test_spectral_norm_divides_layers_that_scale_their_weight_by_the_value_of_what_they_use():
+    D = ganzoo.build("stylegan2", size=32, channels=1, width=4, most=8, latent_size=4, network="discriminator")
+    layers = [layer for layer in D.modules() if isinstance(layer, EqualConv2d | EqualLinear)]
+    layers.append(EqualLinear(6, 5, bias=0.5, rate=0.1))
+    inputs = [torch.randn(3, layer.weight.shape[1], *[6] * (layer.weight.dim() - 2)) for layer in layers]
+    for layer in layers:
+        torch.nn.init.normal_(layer.bias)
+    with torch.no_grad():
+        before = [layer(x) for layer, x in zip(layers, inputs, strict=True)]
+        offsets = [layer(torch.zeros_like(x)) for layer, x in zip(layers, inputs, strict=True)]
+        normed(nn.ModuleList([D, layers[-1]]))
+        for layer, x, out, offset in zip(layers, inputs, before, offsets, strict=True):
+            largest = torch.linalg.matrix_norm(layer.weight.flatten(1) * layer.scale, 2)
+            torch.testing.assert_close(layer(x), (out - offset) / largest + offset, rtol=1e-2, atol=1e-3)
+
+
+def test_spectral_norm_leaves_no_weight_of_a_discriminator_as_it_is():
+    for recipe in adversarial().values():
+        parts = resolve(tiny(recipe))
+        for name in discriminators(parts.strategy):
+            D = normed(parts.architecture.build(name), iterations=1)
+            for module in D.modules():
+                learns = any(p.requires_grad and p.dim() > 1 for p in module.parameters(recurse=False))
+                assert learns == bool(module._forward_hooks), (recipe, module)
+    convolution = nn.Conv1d(4, 3, 3)
+    x, matrix = torch.randn(2, 4, 9), convolution.weight.flatten(1)
+    expected = nn.functional.conv1d(x, convolution.weight / torch.linalg.matrix_norm(matrix, 2), convolution.bias)
+    torch.testing.assert_close(normed(nn.Sequential(convolution))(x), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_spectral_norm_refuses_weights_that_it_does_not_know():
+    with pytest.raises(PluginError, match=r"spectral-norm can't divide '1' of Sequential, a Bilinear; it divides"):
+        normed(nn.Sequential(nn.Linear(4, 4), nn.Bilinear(4, 4, 4)))
 
 
 def test_mistakes_are_named_with_what_there_is():

@@ -6,15 +6,20 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from ganzoo import Regularizer, Settings
+from ganzoo.errors import PluginError
+from ganzoo_stylegan.layers import EqualConv2d, EqualLinear
 
-LAYERS = nn.Linear | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding
+EQUAL = EqualLinear | EqualConv2d
+LAYERS = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding | EQUAL
 
 
 class SpectralNorm(Regularizer):
     """Every layer of the discriminator divided by its largest singular value (Miyato et al., 2018, section 2.1).
 
     Power iteration happens once a step, after it, so that micro-batches and processes divide by the same number; a
-    layer's output is divided instead of its weight, so that the network's state keeps its names.
+    layer's output is divided instead of its weight, so that the network's state keeps its names. A layer that scales
+    its weight at each use (StyleGAN2's) is divided by the value of what it uses. A discriminator with weights in other
+    layers is refused.
     """
 
     class Config(Settings):
@@ -23,8 +28,14 @@ class SpectralNorm(Regularizer):
 
     def attach(self, network):
         layers = self.__dict__.setdefault("layers", [])  # they are the discriminator's, not this module's
-        for layer in network.modules():
-            if isinstance(layer, LAYERS) and layer.weight.requires_grad:
+        for place, layer in network.named_modules():
+            learns = any(p.requires_grad and p.dim() > 1 for p in layer.parameters(recurse=False))
+            if learns and not isinstance(layer, LAYERS):
+                raise PluginError(
+                    f"spectral-norm can't divide {place!r} of {type(network).__name__}, a {type(layer).__name__}; it "
+                    "divides linear layers, convolutions and embeddings of torch.nn, and StyleGAN2's"
+                )
+            if learns:
                 matrix = self.matrix(layer)
                 name = f"left_{len(layers)}"
                 left = torch.randn(len(matrix), device=matrix.device, dtype=matrix.dtype)
@@ -38,11 +49,13 @@ class SpectralNorm(Regularizer):
         with torch.autocast(matrix.device.type, enabled=False):
             with torch.no_grad():
                 right = normalize(matrix.T @ left, dim=0, eps=1e-12)
-            factor = (self.config.bound / (left @ matrix @ right)).to(out.dtype)
+            largest = (left @ matrix @ right) * (layer.scale if isinstance(layer, EQUAL) else 1)
+            factor = (self.config.bound / largest).to(out.dtype)
         bias = getattr(layer, "bias", None)
         if bias is None:
             return out * factor
-        bias = bias.to(out.dtype) if isinstance(layer, nn.Linear) else bias.to(out.dtype)[:, None, None]
+        bias = (bias * layer.rate if isinstance(layer, EqualLinear) else bias).to(out.dtype)
+        bias = bias.view(-1, *[1] * (layer.weight.dim() - 2))
         return (out - bias) * factor + bias
 
     @torch.no_grad()
