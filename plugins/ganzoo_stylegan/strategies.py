@@ -44,11 +44,11 @@ class StyleGAN2(Strategy):
             yield LazyUpdate(G, self.config.path_every * penalty, path_length=lengths.mean())
 
     def mixed(self, G, latents, *condition):
-        """Styles (N, layers, w): for some images another latent's from a random layer on."""
+        """Styles (N, layers, w): for some images another latent's from a random layer on, which isn't the first."""
         styles, other = G.styles(latents, *condition), G.styles(G.latent(len(latents)), *condition)
         draw = torch.rand(2, len(latents), 1, device=latents.device)
-        layer = torch.arange(G.layers, device=latents.device) + 1
-        return other.where(((draw[0] < self.config.mixing) & (layer > draw[1] * G.layers))[:, :, None], styles)
+        layer = torch.arange(G.layers, device=latents.device)
+        return other.where(((draw[0] < self.config.mixing) & (layer > draw[1] * (G.layers - 1)))[:, :, None], styles)
 
     def after_step(self, means):
         if (length := means.get("generator/path_length")) is not None:
