@@ -1,5 +1,7 @@
 """What is particular to single strategies: state, codes, classes, likelihood."""
 
+import math
+
 import pytest
 import torch
 
@@ -62,6 +64,20 @@ def test_infogan_moves_the_discriminator_by_the_information_alone_in_the_generat
         assert of_discriminator.networks == (nets.discriminator,)
         if not weight:
             assert of_discriminator.loss == 0
+
+
+def test_infogan_adds_the_likelihoods_of_all_values_of_the_code():
+    parts, nets, batch = networks(tiny("infogan-mnist", **{"architecture.values": 3}))
+    seen = []
+    nets.discriminator.recover.register_forward_hook(lambda layer, given, out: seen.append(out.detach()))
+    latents, draw = [], nets.generator.latent
+    nets.generator.latent = lambda count: latents.append(draw(count)) or latents[-1]
+    _, (_, of_discriminator) = parts.strategy.step(nets, iter([batch]))
+    category, values = nets.generator.code(latents[0])
+    likelihood = torch.distributions.Normal(seen[-1][:, -3:], 1.0).log_prob(values) + math.log(2 * math.pi) / 2
+    named = torch.distributions.Categorical(logits=seen[-1][:, :-3]).log_prob(category)
+    expected = (likelihood.sum(1) + named).mean()
+    torch.testing.assert_close(of_discriminator.metrics["information"], expected)
 
 
 def test_the_code_is_a_part_of_the_latent():

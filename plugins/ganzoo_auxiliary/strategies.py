@@ -1,9 +1,9 @@
 """The adversarial game with a second task for the discriminator."""
 
 from pydantic import Field
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import cross_entropy
 
-from ganzoo import Settings, Strategy, Update
+from ganzoo import Settings, Strategy, Update, wide
 
 
 class ACGAN(Strategy):
@@ -48,8 +48,9 @@ class InfoGAN(Strategy):
         real_logits, fake_logits = self.logits(D, (real, fake.detach()), *condition)
         yield Update(D, self.loss.discriminator(real_logits, fake_logits))
         made, (category, values) = D.outputs(fake, *condition), G.code(latents)
-        # up to constants the negative log likelihood of the code, continuous values with variance 1
-        unknown = cross_entropy(made.code[0], category) + mse_loss(made.code[1], values) / 2
+        # up to constants the negative log likelihood of the whole code, each continuous value with variance 1
+        apart = (wide(made.code[1]) - values).square().sum(1).mean()
+        unknown = cross_entropy(made.code[0], category) + apart / 2
         score = self.loss.generator(made.logits, self.real_logits(D, real, *condition))
         unknown = self.config.information * unknown
         yield Update(G, score + unknown), Update(D, unknown, information=-unknown)
