@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from ganzoo.captions import encode
 from ganzoo.errors import GanzooError
 from ganzoo.model import Model
+from ganzoo.tiling import least
 
 FORMATS = {"onnx": ".onnx", "torch-export": ".pt2"}
 TOLERANCE = 1e-4  # of images in [0, 1]
-LEAST_SIDE = 16  # pixels of the pictures that an exported translator takes, at least
 
 
 class Portable(nn.Module):
@@ -92,7 +92,7 @@ class Transformer(Portable):
         super().__init__(network, image_range, conditions, classes)
         self.channels = channels
         self.multiple = int(getattr(network, "multiple", 1))
-        self.least = -(-LEAST_SIDE // self.multiple)  # in multiples
+        self.least = least(network) // self.multiple  # in multiples
 
     def forward(self, images: Tensor, *conditions: Tensor) -> Tensor:
         return self._unit(self.network(images * (self.high - self.low) + self.low, *conditions))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 Call = Callable[[Tensor], Tensor]
-LEAST = 16  # pixels a side that a network with a `multiple` is given at least
+LEAST = 16  # pixels a side that a network with a `multiple` is given, or more (`least`)
 SIDE = 1024  # of a tile, in input pixels
 CPU_SIDE = 256  # there, where activations that fit the caches are faster than few tiles (docs/super-resolution.md)
 SMALL_SIDE = 192  # where the result itself takes much memory
@@ -58,12 +58,22 @@ def _cuts(length: int, side: int, multiple: int) -> list[tuple[int, int]]:
     return list(pairwise(ends))
 
 
+def least(network: nn.Module) -> int:
+    """Pixels a side that a network with a `multiple` is given at least.
+
+    Two multiples where it takes the whole picture's statistics: of one pixel there are none.
+    """
+    multiple = int(getattr(network, "multiple", 1))
+    wanted = max(LEAST, 2 * multiple) if getattr(network, "context", None) is None else LEAST
+    return -(-wanted // multiple) * multiple
+
+
 def whole(network: nn.Module, call: Call, images: Tensor) -> Tensor:
     """The network's result on images of any size: (N, C, H, W) to (N, C, scale H, scale W)."""
     multiple, scale = int(getattr(network, "multiple", 1)), int(getattr(network, "scale", 1))
     height, width = images.shape[2:]
     if multiple > 1:
-        down, right = (-(-max(n, LEAST) // multiple) * multiple - n for n in (height, width))
+        down, right = (-(-max(n, least(network)) // multiple) * multiple - n for n in (height, width))
         images = pad(images, (0, right, 0, down), mode="replicate") if down or right else images
     return call(images)[..., : height * scale, : width * scale]
 

@@ -69,6 +69,11 @@ class EitherGenerator(Common):
         multiple = 2**self.depth if self.generator == "unet" else 4
         if self.size % multiple:
             raise ValueError(f"size: {self.size} is no multiple of {multiple}, which the {self.generator} needs")
+        if self.generator == "unet" and self.norm == "instance" and self.size < 2 * multiple:
+            raise ValueError(
+                f"size: {self.depth} halvings leave one pixel of {self.size}, which has no deviation for the instance "
+                f'norm; take a size of {2 * multiple} or more, a smaller depth, or norm = "none"'
+            )
         return self
 
 

@@ -8,6 +8,7 @@ from torch import nn
 
 import ganzoo
 from ganzoo import tiling
+from ganzoo.portable import Transformer
 from ganzoo.recipes import Part
 from ganzoo.resolve import architecture_of
 
@@ -116,6 +117,26 @@ def test_a_unet_in_tiles_gives_what_it_gives_of_the_whole_picture():
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 40), (33, 7)])
+@pytest.mark.parametrize("norm", ["instance", "none"])
+@pytest.mark.parametrize("generator", ["unet", "resnet"])
+def test_pictures_smaller_than_it_was_trained_on_go_through(generator, norm, height, width):
+    network = built("pix2pix", "generator", generator=generator, norm=norm).eval()
+    picture = torch.rand(2, 3, height, width) * 2 - 1
+    with torch.no_grad():
+        made = tiling.transformed(network, network, picture)
+    assert made.shape == picture.shape
+    assert made.isfinite().all()
+    least = Transformer(network, (-1, 1), (), 0).least * network.multiple
+    assert least == (32 if (generator, norm) == ("unet", "instance") else 16)  # of an exported one, which pads nothing
+
+
+def test_one_pixel_left_is_enough_without_statistics_of_the_picture():
+    for norm in ("none", "batch"):
+        network = ganzoo.build("pix2pix", network="generator", size=16, width=4, discriminator_width=4, norm=norm)
+        assert network.eval()(torch.zeros(1, 3, 16, 16)).shape == (1, 3, 16, 16)
+
+
 def test_each_logit_judges_its_own_patch_beside_its_source():
     network = built("pix2pix", "discriminator", discriminator_depth=2, discriminator_norm="none")
     images, source = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
@@ -182,6 +203,14 @@ def test_both_directions_are_published_and_discriminators_are_not():
     [
         ({"size": 36, "depth": 4}, "size: 36 is no multiple of 16, which the unet needs"),
         ({"size": 32, "discriminator_depth": 4, "scales": 2}, "4 halvings at 2 scales are too many for images of 32"),
+        (
+            {"size": 16, "depth": 4},
+            "size: 4 halvings leave one pixel of 16.*take a size of 32 or more, a smaller depth",
+        ),
+        (
+            {"size": 32, "depth": 5},
+            "size: 5 halvings leave one pixel of 32.*take a size of 64 or more, a smaller depth",
+        ),
         ({"size": 64, "keep_white": True}, "keep_white: only a unet with residual = true"),
     ],
 )
