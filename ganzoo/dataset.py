@@ -47,6 +47,11 @@ class Dataset:
     def __init__(self, config: Any = None):
         self.config = config if config is not None else self.Config()
 
+    @classmethod
+    def is_place(cls, setting: str, value: str) -> bool:
+        """Whether a setting names a folder or file of this computer: only its last part is published."""
+        return setting == "path"
+
     def to(self, device: torch.device | str) -> "Dataset":
         """Deliver batches on this device from now on."""
         raise NotImplementedError

@@ -65,6 +65,13 @@ def tars(tmp_path_factory):
     return place
 
 
+def test_the_name_of_data_holds_no_folders_of_this_computer(parquet, monkeypatch):
+    kind = registry().get("dataset", "huggingface")
+    monkeypatch.chdir(parquet.parent)
+    made = kind(kind.Config.read({"path": f"./{parquet.name}", "size": 8}))
+    assert made.spec.name == f"{parquet.name} (train)"
+
+
 def huggingface(place, **settings):
     kind = registry().get("dataset", "huggingface")
     given = {"path": "parquet", "files": sorted(map(str, place.glob("*.parquet"))), "size": 8, "licence": "CC0-1.0"}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -74,6 +75,10 @@ class HuggingFace(StreamedDataset, ResidentDataset):
         if self.resident:
             self._hold()
 
+    @classmethod
+    def is_place(cls, setting, value):
+        return setting in ("folder", "files") or (setting == "path" and value.count("/") != 1)  # user/name is the Hub's
+
     def _first(self, kind, names):
         typed = [name for name, feature in self.features.items() if kind and isinstance(feature, kind)]
         return next(iter([*typed, *(name for name in names if name in self.features)]), None)
@@ -104,8 +109,10 @@ class HuggingFace(StreamedDataset, ResidentDataset):
         count = known or c.count
         if not count:
             raise GanzooError(f"{c.path!r} doesn't say how many examples a pass has; say data.count = ...")
+        local = self.is_place("path", c.path) or Path(c.path).exists()
+        name = Path(c.path).name if local else c.path
         return Spec(
-            name=f"{c.path} ({c.split}{f', {c.revision}' if c.revision else ''})"[:200],
+            name=f"{name} ({c.split}{f', {c.revision}' if c.revision else ''})"[:200],
             count=count,
             size=c.size,
             channels=c.channels,

@@ -58,6 +58,10 @@ class WebDataset(StreamedDataset):
             licence=c.licence,
         )
 
+    @classmethod
+    def is_place(cls, setting, value):
+        return setting == "urls"
+
     def without(self, column):
         need = " and data.labels, the classes' names" if column == "label" else ""
         return f"its examples have {', '.join(self.there)}; say which by data.{column}{need}"

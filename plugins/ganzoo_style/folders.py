@@ -55,6 +55,10 @@ class FolderUnpaired(Domains):
             licence=config.licence,
         )
 
+    @classmethod
+    def is_place(cls, setting, value):
+        return setting in ("a", "b")
+
     def choose(self, a: dict[str, Path], b: dict[str, Path]) -> tuple[list[Path], list[Path]]:
         """The files of both domains that are used."""
         return list(a.values()), list(b.values())

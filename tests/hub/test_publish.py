@@ -157,6 +157,49 @@ def test_places_of_this_computer_and_observers_stay_here(folder, hub):
     assert json.loads(written)["recipe"]["data"]["path"] == "pictures"
 
 
+@pytest.mark.parametrize(
+    ("data", "left"),
+    [
+        ({"name": "image-folder", "path": "../alice/acme/photos"}, {"path": "photos"}),
+        ({"name": "image-folder", "path": "alice/photos"}, {"path": "photos"}),
+        ({"name": "photo-folder", "path": "alice/acme/photos/"}, {"path": "photos"}),
+        ({"name": "of-somebody", "path": "alice/photos"}, {"path": "photos"}),
+        ({"name": "of-somebody", "root": "../alice/photos"}, {"root": "photos"}),
+        ({"name": "of-somebody", "root": "..\\alice\\photos"}, {"root": "photos"}),
+        ({"name": "folder-pairs", "a": "alice/photos", "b": "../alice/drawings"}, {"a": "photos", "b": "drawings"}),
+        ({"name": "folder-unpaired", "a": "alice/acme/a", "b": "b"}, {"a": "a", "b": "b"}),
+        ({"name": "webdataset", "urls": "alice/acme/{000..099}.tar"}, {"urls": "{000..099}.tar"}),
+        (
+            {"name": "webdataset", "urls": "https://x.org/a/0.tar::alice/1.tar"},
+            {"urls": "https://x.org/a/0.tar::1.tar"},
+        ),
+        ({"name": "webdataset", "urls": "file://alice/0.tar"}, {"urls": "0.tar"}),
+        ({"name": "huggingface", "path": "user/name"}, {"path": "user/name"}),
+        ({"name": "huggingface", "path": "user/name", "revision": "refs/pr/1"}, {"revision": "refs/pr/1"}),
+        ({"name": "huggingface", "path": "../alice"}, {"path": "alice"}),
+        ({"name": "huggingface", "path": "alice/acme/photos"}, {"path": "photos"}),
+        ({"name": "huggingface", "path": "parquet", "files": ["alice/0.parquet"]}, {"files": ["0.parquet"]}),
+        ({"name": "huggingface", "path": "imagefolder", "folder": "alice/photos"}, {"folder": "photos"}),
+        ({"name": "mnist-10k", "licence": "MIT / Apache-2.0"}, {"licence": "MIT / Apache-2.0"}),
+    ],
+)
+def test_relative_places_of_this_computer_stay_here_and_names_of_the_hub_go_out(folder, hub, data, left):
+    recipe = json.loads((folder / "config.json").read_text())["recipe"]
+    rewrite(folder, recipe={**recipe, "data": data})
+    publish(folder, hub=hub)
+    published = json.loads((folder / "config.json").read_text())["recipe"]["data"]
+    assert {setting: published[setting] for setting in left} == left
+
+
+def test_a_folder_that_exists_here_is_a_place_whatever_the_setting_is_called(folder, hub, tmp_path, monkeypatch):
+    (tmp_path / "alice" / "photos").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    recipe = json.loads((folder / "config.json").read_text())["recipe"]
+    rewrite(folder, recipe={**recipe, "data": {"name": "of-somebody", "root": "alice/photos"}})
+    publish(folder, hub=hub)
+    assert json.loads((folder / "config.json").read_text())["recipe"]["data"]["root"] == "photos"
+
+
 def test_a_training_file_goes_along_and_an_old_one_goes_away(hub_server, run, folder, hub):
     publish(run, training=True, hub=hub)
     repository = hub_server.store.repositories["user/digits"]
