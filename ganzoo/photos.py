@@ -45,6 +45,15 @@ def read(path: Path) -> Image.Image:
         raise GanzooError(f"picture {str(path)!r} can't be read ({said}); is it damaged?") from None
 
 
+def eight_bits(image: Image.Image, channels: int) -> Image.Image:
+    """Grey (1) or in colour (3), 8 bits a channel, what is transparent on white: as data and metrics take pictures."""
+    if image.mode in SIXTEEN:  # which Pillow would clip
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = _on_white(image)
+    return image.convert("L" if channels == 1 else "RGB")
+
+
 def of_array(array: np.ndarray) -> Image.Image:
     """The picture in an array (H, W) or (H, W, C), as `numpy.asarray(picture)` gives it. Raises GanzooError."""
     flat = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array

@@ -1,4 +1,4 @@
-"""Pictures in a folder: found, checked by their heads, and decoded a few at a time."""
+"""Pictures in a folder: found, each read once to see whether it can be, and decoded a few at a time."""
 
 import logging
 from collections.abc import Iterator
@@ -11,28 +11,29 @@ from torch import Tensor
 
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.pictures import BATCH, Pictures
+from ganzoo.photos import READ, SIXTEEN, eight_bits, read
 
 log = logging.getLogger("ganzoo")
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-GREY = {"1", "L", "I", "I;16", "F"}
+GREY = {"1", "L", "F", *SIXTEEN}
 
 
 class Folder(Pictures):
     """The pictures under a folder, by name; a subfolder is a class, where there are at least two.
 
-    Grey when all are, colour otherwise; what is transparent becomes white. With `size` each is cut to the square in
-    its middle and resized. Those that can't be read are counted, named and left out.
+    Grey when all are, colour otherwise; turned as EXIF says, 16 bits become 8, what is transparent becomes white, as
+    in training. With `size` each is cut to the square in its middle and resized. Those that can't be read to their
+    end are counted, named and left out.
     """
 
     def __init__(self, path: str | Path, size: int | None = None):
         root = Path(path)
         if not root.is_dir():
             raise GanzooError(f"there is no folder {str(root)!r}")
-        found = sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+        found = sorted(f for f in root.rglob("*") if f.suffix.lower() in READ and f.is_file())
         if not found:
-            raise GanzooError(f"folder {str(root)!r} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+            raise GanzooError(f"folder {str(root)!r} holds no pictures ({', '.join(READ)})")
         self.root, self.size, self.name = root, size, root.resolve().name or str(root)
-        heads = [(file, *_head(file)) for file in found]
+        heads = [(file, *_seen(file)) for file in found]
         self.unreadable = [file for file, mode, _ in heads if not mode]
         if self.unreadable:
             names = ", ".join(str(f.relative_to(root)) for f in self.unreadable[:5])
@@ -77,11 +78,7 @@ class Folder(Pictures):
         return (self._decoded(file) for file in self.files)
 
     def _decoded(self, file: Path) -> Tensor:
-        try:
-            with Image.open(file) as image:
-                picture = _on_white(image).convert("L" if self.channels == 1 else "RGB")
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise GanzooError(f"picture {str(file)!r} is damaged ({error}); take it out of the folder") from None
+        picture = eight_bits(read(file), self.channels)
         if self.size is not None:
             side = min(picture.size)
             left, top = (picture.width - side) // 2, (picture.height - side) // 2
@@ -91,17 +88,10 @@ class Folder(Pictures):
         return torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1).copy())
 
 
-def _head(file: Path) -> tuple[str, tuple[int, int]]:
+def _seen(file: Path) -> tuple[str, tuple[int, int]]:
+    """Mode and size of a picture, the mode empty where it can't be read."""
     try:
-        with Image.open(file) as image:
-            return image.mode, image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        picture = read(file)
+    except GanzooError:
         return "", (0, 0)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image
-    image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image)
+    return picture.mode, picture.size

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
+from ganzoo.photos import eight_bits
 
 log = logging.getLogger("ganzoo")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -104,12 +105,6 @@ def read_square(file: Path, config: Any) -> np.ndarray | None:
 
 
 def squared(image: Image.Image, config: Any) -> np.ndarray:
-    if image.mode.startswith("I;16") or image.mode == "I":  # 16-bit grey, which Pillow would clip
-        image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    image = image.convert("L" if config.channels == 1 else "RGB")
-    image = ImageOps.fit(image, (config.size, config.size), Image.Resampling.LANCZOS)
+    image = ImageOps.fit(eight_bits(image, config.channels), (config.size, config.size), Image.Resampling.LANCZOS)
     array = np.asarray(image)
     return array[:, :, None] if array.ndim == 2 else array

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from ganzoo import GanzooError, Spec
-from ganzoo.photos import READ, read
+from ganzoo.photos import READ, eight_bits, read
 from ganzoo_superres.patches import PatchPairs
 
 log = logging.getLogger("ganzoo")
@@ -46,7 +46,7 @@ class PhotoFolder(PatchPairs):
     def _pictures(self, files: list[Path]):
         for file in files:
             try:
-                image = read(file).convert("L" if self.config.channels == 1 else "RGB")
+                image = eight_bits(read(file), self.config.channels)
             except GanzooError as error:
                 log.warning("%s; it is left out", error)
                 continue

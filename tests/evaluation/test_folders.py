@@ -9,6 +9,7 @@ from ganzoo import GanzooError
 from ganzoo.evaluation.folders import Folder
 from ganzoo.evaluation.measure import evaluate_pictures
 from ganzoo.evaluation.pictures import Held
+from ganzoo_data.folder import ImageFolder
 from ganzoo_data.mnist import MNIST10k
 
 
@@ -47,6 +48,41 @@ def test_unreadable_pictures_are_counted_and_named(tmp_path, caplog):
     (tmp_path / "good.png").unlink()
     with pytest.raises(GanzooError, match="none of the 1 pictures"):
         Folder(tmp_path)
+
+
+def test_truncated_pictures_are_counted_and_named_too(tmp_path, caplog):
+    for label in ("cat", "dog"):
+        for i in range(3):
+            save(tmp_path, f"{label}/{i}.png", noise(seed=i))
+    Image.fromarray(noise(channels=(3,))).save(tmp_path / "cat" / "3.jpg")
+    for name in ("cat/1.png", "cat/3.jpg"):  # their heads are whole
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+    folder = Folder(tmp_path)
+    assert (folder.count, folder.channels, folder.labels.tolist()) == (5, 1, [0, 0, 1, 1, 1])
+    assert "2 of 7 pictures can't be read: cat/1.png, cat/3.jpg" in caplog.text
+    assert len(next(folder.batches())) == 5
+
+
+def test_pictures_are_read_as_training_reads_them(tmp_path):
+    save(tmp_path, "deep.png", np.linspace(0, 65535, 28 * 28).reshape(28, 28).astype(np.uint16))
+    grey = np.concatenate([np.zeros((28, 14), np.uint8), np.full((28, 14), 255, np.uint8)], axis=1)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter turn
+    Image.fromarray(grey).save(tmp_path / "turned.png", exif=turned)
+    Image.fromarray(np.dstack([grey, grey])).save(tmp_path / "white.png")
+    learned = ImageFolder(ImageFolder.Config(path=str(tmp_path), size=28, channels=3))
+    measured = Folder(tmp_path)
+    assert torch.equal(torch.stack(list(measured.each())), learned.data["image"])
+    assert abs(next(measured.each()).float().mean().item() - 127.5) < 0.5
+
+
+def test_sizes_are_those_of_turned_pictures(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(noise()[:20]).save(tmp_path / "a.png", exif=turned)
+    save(tmp_path, "b.png", noise()[:, :20])
+    assert next(Folder(tmp_path).batches()).shape == (2, 1, 28, 20)
 
 
 def test_unlike_sizes_are_named_unless_a_size_is_asked_for(tmp_path):

@@ -144,3 +144,9 @@ def test_the_recipe_trains_on_a_folder(tmp_path):
     recipe = on_folder(Recipe.load("srresnet-photos-x4"), tmp_path)
     assert recipe.data.name == "photo-folder"
     assert recipe.data.settings["scale"] == 4
+
+
+def test_pictures_of_16_bits_keep_their_greys(tmp_path):
+    Image.fromarray(np.full((64, 64), 32896, np.uint16)).save(tmp_path / "deep.png")
+    (whole,) = PhotoFolder(PhotoFolder.Config(path=str(tmp_path), patch=8)).whole("high")
+    assert set(np.asarray(whole).flatten().tolist()) == {128}
