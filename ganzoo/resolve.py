@@ -112,21 +112,24 @@ def refilled(recipe: Recipe) -> Recipe:
     return _filled(recipe, configs, regularizers)
 
 
-def on_folder(recipe: Recipe, folder: str | Path) -> Recipe:
+def on_folder(recipe: Recipe, folder: str | Path, settings: Mapping[str, Any] | None = None) -> Recipe:
     """The recipe on a person's own folder of images, at the size and channels of the recipe's own data.
 
-    One that enlarges is given a photo-folder, with the recipe's own patches and degradation.
+    One that enlarges is given a photo-folder, with the recipe's own patches and degradation. `settings` are changed
+    as by `changed`, and the summary says what is left of the recipe.
     """
     spec = dataset_of(recipe).spec
-    if spec.scale:
-        settings = {"channels": spec.channels, **recipe.data.settings, "scale": spec.scale}
-        return Recipe.parse(
-            recipe.tables() | {"data": {"name": "photo-folder", "path": str(folder), **settings}}, recipe.name
-        )
     data: dict[str, Any] = {"name": "image-folder", "path": str(folder), "conditions": list(recipe.data.conditions)}
-    if spec.size:
+    if spec.scale:
+        data = {"channels": spec.channels, **recipe.data.settings, "scale": spec.scale}
+        data |= {"name": "photo-folder", "path": str(folder)}
+    elif spec.size:
         data |= {"size": spec.size, "channels": spec.channels}
-    return Recipe.parse(recipe.tables() | {"data": data}, recipe.name)
+    made = Recipe.parse(recipe.tables() | {"data": data}, recipe.name).changed(settings)
+    parts = [f"networks {made.architecture.name}", *([f"loss {made.loss.name}"] if made.loss else [])]
+    parts += [f"strategy {made.strategy.name}", *made.regularizers]
+    summary = f"{', '.join(parts)}; trained on the pictures of {Path(folder).resolve().name or 'a disk'}"
+    return made.changed({"summary": summary[:500], **(settings or {})})
 
 
 def architecture_of(part: Part) -> Architecture:

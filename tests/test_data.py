@@ -99,6 +99,24 @@ def test_images_without_classes_train_an_unconditional_recipe(tmp_path):
     assert run.model().sample(2, seed=0).shape == (2, 1, 28, 28)
 
 
+def test_a_model_of_own_pictures_says_what_it_is_and_not_that_it_makes_digits(cats_and_dogs, tmp_path_factory, command):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    for images in (64, 128):  # the second goes on with the first, whatever the summary says
+        code, _, said = command(
+            "train", "ada-mnist", "--data", cats_and_dogs, "--out", out, "--device", "cpu",
+            "--set", f"training.images={images}", "--set", "training.batch_size=8", "--set", "architecture.width=8",
+            "--set", "loss.name=hinge",
+        )  # fmt: skip
+        assert code == 0, said
+    model = ganzoo.load(f"file:{out}", device="cpu")
+    name = cats_and_dogs.name
+    assert (
+        model.config.summary == f"networks dcgan, loss hinge, strategy gan, ada, r1; trained on the pictures of {name}"
+    )
+    card = (ganzoo.Run(out).newest_export() / "README.md").read_text()
+    assert "digits" not in card.split("## Methods")[0]
+
+
 def test_a_conditional_recipe_takes_its_labels_from_the_folders(cats_and_dogs, tmp_path):
     recipe = on_folder(ganzoo.recipe("cgan-mnist"), cats_and_dogs).changed(
         {"training.images": 16, "training.batch_size": 8, "architecture.width": 8}

@@ -49,14 +49,14 @@ def train(
     from ganzoo.recipes import Recipe
 
     chosen = Recipe.load(recipe)
-    if data is not None:
-        from ganzoo.resolve import on_folder
-
-        chosen = on_folder(chosen, data)
     changes = dict(_assignment(text) for text in settings or [])
     if seed is not None:
         changes["training.seed"] = seed
-    if changes:
+    if data is not None:
+        from ganzoo.resolve import on_folder
+
+        chosen = on_folder(chosen, data, changes)
+    elif changes:
         chosen = chosen.changed(changes)
     from ganzoo import api
 
