@@ -42,12 +42,19 @@ def evaluate(
     from ganzoo import api
     from ganzoo.evaluation.measure import evaluate_model, evaluate_pictures
 
-    if out is not None and ((out.exists() and not force) or out.suffix.lower() != ".png"):
+    if out is not None and ((out.exists() and not force) or out.is_dir() or out.suffix.lower() != ".png"):
         raise GanzooError(f"--out {str(out)!r} must be a new .png file, or overwrite it with --force")
     if (name is None) == (images is None):
         raise GanzooError("name a model, or a folder with --images; not both")
     if name is not None and (sources or (training and not reference) or (size and not reference)):
         raise GanzooError("with a model, --training and --size belong to --reference, and --sources to --images")
+    if out is not None:
+        if name is None and reference is None and training is None:
+            raise GanzooError("--out shows pictures beside real ones; name those with --reference or --training")
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)  # what would fail fails now, not after the measuring
+        except OSError as error:
+            raise GanzooError(f"--out {str(out)!r} can't be written: {error.strerror or error}") from None
     with _progress() as tick:
         made, real, learned, given = _folders(size, images, reference, training, sources)
         model = api.load(name, device=device) if name is not None else None
@@ -64,9 +71,10 @@ def evaluate(
     if model is not None and metrics is None and reference is None and not as_json:
         _gate(model, report)
     if out is not None:
+        from ganzoo import photos
         from ganzoo.evaluation.picture import sheet
 
-        sheet(report).save(out)
+        photos.write(sheet(report), out)
         errors.print(f"wrote {out}", highlight=False)
 
 

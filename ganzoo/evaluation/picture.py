@@ -5,6 +5,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganzoo import images
+from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evidence import Evidence, View
 from ganzoo.evaluation.measure import Report
 from ganzoo.evaluation.neighbours import nearest
@@ -14,10 +15,18 @@ COLUMNS = 10
 
 def sheet(report: Report) -> Image.Image:
     """Rows of samples (worst class first, then the best, where there are classes), then samples above the real pictures
-    nearest to them: of the training pictures where they are at hand, else of the reference."""
+    nearest to them: of the training pictures where they are at hand, else of the reference. Raises GanzooError."""
     evidence = report.evidence
-    rows, titles = _classes(report)
     beside = evidence.training if evidence.has_training else evidence.reference
+    for view in (evidence.samples, beside):
+        view.pictures.require_alike()
+    (name, shape), (other, wanted) = ((view.pictures.name, view.pictures.shape) for view in (evidence.samples, beside))
+    if shape != wanted:
+        raise GanzooError(
+            f"{name} and {other} can't be drawn side by side, since their channels, height and width are {shape} and "
+            f"{wanted}; --size makes folders alike"
+        )
+    rows, titles = _classes(report)
     shown = _spread(evidence.samples)
     near = nearest(evidence.samples.thumbnails[shown], beside.thumbnails)[1]
     parts = [*rows, _at(evidence.samples, shown), _at(beside, near)]

@@ -125,6 +125,35 @@ def test_a_model_of_own_pictures_needs_a_feature_network_only_for_features(comma
     assert "pip install torch-ganzoo[effnet]" in " ".join(complaint.split())
 
 
+def test_a_report_is_written_into_a_new_folder_and_what_can_t_be_is_said_before_measuring(command, tmp_path):
+    made, real = pictures(tmp_path / "made", "train", 12), pictures(tmp_path / "real", "test", 12)
+    (tmp_path / "file").touch()
+    asked = "evaluate", "--images", made, "--metrics", "duplicates"
+    for beside, out, said in (
+        (("--reference", real), tmp_path / "file" / "report.png", "can't be written: "),
+        ((), tmp_path / "report.png", "name those with --reference or --training"),
+        (("--reference", real, "--force"), tmp_path / "made", "must be a new .png file"),
+    ):
+        code, shown, complaint = command(*asked, *beside, "--out", out)
+        assert (code, shown) == (2, "")
+        assert said in " ".join(complaint.split())
+    out = tmp_path / "new" / "folder" / "report.png"
+    assert command(*asked, "--reference", real, "--out", out).code == 0
+    assert Image.open(out).width > 500
+
+
+def test_pictures_that_can_t_stand_side_by_side_are_measured_and_said(command, tmp_path):
+    made = pictures(tmp_path / "made", "train", 12)
+    (tmp_path / "real").mkdir()
+    for i in range(12):
+        Image.new("RGB", (32, 32), (20 * i, 0, 0)).save(tmp_path / "real" / f"{i}.png")
+    asked = "--metrics", "duplicates", "--reference", tmp_path / "real", "--out", tmp_path / "report.png"
+    code, shown, complaint = command("evaluate", "--images", made, *asked)
+    assert code == 2
+    assert "Duplicates" in shown
+    assert "can't be drawn side by side" in " ".join(complaint.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
