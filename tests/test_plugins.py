@@ -176,6 +176,41 @@ def test_a_name_in_letters_of_another_script_is_refused(tmp_path):
     assert spoof not in found["names"]
 
 
+OWN = """
+from pathlib import Path
+from ganzoo import hookimpl
+
+@hookimpl
+def ganzoo_losses():
+    return {"hinge": "nowhere:Nothing"}
+
+@hookimpl
+def ganzoo_recipes():
+    return {"own-mnist": Path(__file__).with_name("own.toml")}
+"""
+
+
+def test_a_recipe_whose_own_loss_was_refused_says_that_it_trains_another(tmp_path):
+    distribution(tmp_path, "ganzoo-own", "ganzoo_own", ganzoo_own=OWN)
+    lines = [
+        'name = "own-mnist"',
+        "[loss]",
+        'name = "hinge"',
+        "[strategy]",
+        'name = "gan"',
+        "[data]",
+        'name = "mnist-10k"',
+    ]
+    lines += ["[architecture]", 'name = "mlp"', "width = 8", "[training]", "images = 64"]
+    (tmp_path / "own.toml").write_text("\n".join(lines))
+    done = ganzoo_command("train", "own-mnist", "--out", tmp_path / "run", "--device", "cpu", paths=[tmp_path])
+    assert done.returncode == 0, done.stderr
+    words = (
+        "recipe 'own-mnist' doesn't train what ganzoo-own 1.0 has under that name: loss 'hinge' belongs to torch-ganzoo"
+    )
+    assert words in done.stderr
+
+
 PARTS = """
 from ganzoo import Architecture, hookimpl
 

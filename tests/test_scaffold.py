@@ -69,6 +69,12 @@ def test_it_lints(made):
         ("a--b", "a plugin can't be called 'a--b'"),
         ("../x", "a plugin can't be called '../x'"),
         ("vanilla", "there is a plugin 'vanilla' already, of torch-ganzoo"),
+        ("hinge", "plugin 'hinge' would have a loss 'hinge', and there is one already"),
+        ("r1r2", "plugin 'r1r2' would have a strategy 'r1r2', and there is one already"),
+        ("dcgan", "plugin 'dcgan' would have a recipe 'dcgan-mnist', and there is one already"),
+        ("update", "plugin 'update' would have a class 'Update', and its code uses that word"),
+        ("not-run", "plugin 'not-run' would have a class 'NotRun', and its code uses that word"),
+        ("none", "plugin 'none' would have a class 'None', and its code uses that word"),
     ],
 )
 def test_a_name_that_it_cannot_have_is_refused(name, words, tmp_path):

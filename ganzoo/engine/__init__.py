@@ -1,6 +1,7 @@
 """The engine: runs a recipe, and makes a run."""
 
 import contextlib
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,11 +11,14 @@ from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
 from ganzoo.engine.trackers import Tracker
-from ganzoo.errors import RunError
+from ganzoo.errors import GanzooError, RunError
 from ganzoo.folder import ModelFiles
 from ganzoo.recipes import Recipe
+from ganzoo.registry import registry
 from ganzoo.resolve import Parts, refilled, resolve
 from ganzoo.run import Run
+
+log = logging.getLogger("ganzoo")
 
 
 def train(
@@ -35,6 +39,7 @@ def train(
     processes = Processes(device)
     watchers = processes.each(lambda: [Tracker(name) for name in trackers])
     parts = processes.each(lambda: resolve(recipe))
+    _say_what_was_refused(parts)
     run = Run(folder)
     with contextlib.ExitStack() as held:
 
@@ -58,6 +63,18 @@ def _begin(run: Run, parts: Parts, lineage: list[dict[str, Any]], restart: bool)
         for part in (run.checkpoints, run.samples, run.exports, run.folder / "diverged"):
             shutil.rmtree(part, ignore_errors=True)
     run.begin(parts.recipe, parts.spec, lineage)
+
+
+def _say_what_was_refused(parts: Parts) -> None:
+    """A recipe's plugin may have wanted a name of ganzoo's own for a part; then it isn't that part which trains."""
+    name = parts.recipe.name
+    with contextlib.suppress(GanzooError):
+        plugin = registry().entry("recipe", name).plugin
+        for said in plugin.refused:
+            if said.startswith(tuple(f"{kind} {part!r} " for kind, part in parts.names)):
+                log.warning(
+                    "recipe %r doesn't train what %s has under that name: %s; rename it there", name, plugin, said
+                )
 
 
 def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:

@@ -1,5 +1,6 @@
 """`ganzoo new-plugin`: a complete plugin package, from the template beside this file."""
 
+import keyword
 import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -34,6 +35,16 @@ def new_plugin(name: str, folder: Path) -> list[Path]:
     taken = [plugin for plugin in registry().plugins if plugin.name == name]
     if taken:
         raise GanzooError(f"there is a plugin {name!r} already, of {taken[0]}; choose another name")
+    for kind, part in (("loss", name), ("strategy", name), ("recipe", f"{name}-mnist")):
+        if part in registry().names(kind):
+            raise GanzooError(
+                f"plugin {name!r} would have a {kind} {part!r}, and there is one already; choose another name"
+            )
+    title = _filled("@Name@", name)
+    if title in _imported() or keyword.iskeyword(title):
+        raise GanzooError(
+            f"plugin {name!r} would have a class {title!r}, and its code uses that word; choose another name"
+        )
     if folder.exists():
         raise GanzooError(f"{str(folder)!r} exists; choose another folder with --out")
     try:
@@ -45,6 +56,17 @@ def new_plugin(name: str, folder: Path) -> list[Path]:
     except OSError as error:
         raise GanzooError(f"{str(folder)!r} can't be written: {error.strerror or error}") from None
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _imported() -> set[str]:
+    """The names that the template's own modules import, which a class of the same name would hide."""
+    lines = [
+        line
+        for source in PLACES
+        if source.endswith(".py.in")
+        for line in re.findall(r"^from \S+ import (.+)$", _template(source).read_text(), re.M)
+    ]
+    return {word for line in lines for word in line.split(", ")}
 
 
 def _template(name: str) -> Traversable:
