@@ -1,5 +1,10 @@
-"""Every code block of README.md and docs/ runs: Python in one namespace a page, commands in the same folder."""
+"""Every code block of README.md and docs/ runs: Python in one namespace a page, commands in the same folder.
 
+A block that begins with an import and defines a class is a whole file: it runs by itself and needs no name of others.
+"""
+
+import ast
+import builtins
 import contextlib
 import io
 import re
@@ -19,8 +24,10 @@ def test_every_block_of_the_page_runs(page, tmp_path, monkeypatch, command):
     namespace = {"__name__": page.stem}
     for kind, code in BLOCK.findall(page.read_text()):
         if kind == "python":
+            own = {"__name__": page.stem} if is_whole(code) else namespace
             with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(code, str(page), "exec"), namespace)
+                exec(compile(code, str(page), "exec"), own)
+            namespace |= own
         elif kind == "bash":
             for line in code.replace("\\\n", "").splitlines():
                 words = shlex.split(line, comments=True)
@@ -34,6 +41,29 @@ def test_every_block_of_the_page_runs(page, tmp_path, monkeypatch, command):
             Path(f"{name[1]}.toml").write_text(code)
         else:
             assert kind == "text", f"{page.name} has a block of kind {kind!r}, which no test runs"
+
+
+def is_whole(code):
+    body = ast.parse(code).body
+    return isinstance(body[0], ast.Import | ast.ImportFrom) and any(isinstance(part, ast.ClassDef) for part in body)
+
+
+def unbound(code):
+    """Names that a block uses, in methods that nothing calls too, and doesn't make."""
+    nodes = list(ast.walk(ast.parse(code)))
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    made = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    made |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    made |= {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.ExceptHandler)}
+    made |= {(node.asname or node.name).split(".")[0] for node in nodes if isinstance(node, ast.alias)}
+    return used - made - set(dir(builtins))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_that_are_whole_files_import_all_that_they_use(page):
+    for kind, code in BLOCK.findall(page.read_text()):
+        if kind == "python" and is_whole(code):
+            assert not unbound(code), f"{page.name} uses names that this block doesn't import:\n{code}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
