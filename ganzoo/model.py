@@ -141,7 +141,6 @@ class Model:
         config = {key: value for key, value in self.config.tables().items() if key != "training"}
         model_folder.write(Path(folder), config, self.networks, files, force)
 
-    @torch.inference_mode()
     def sample(
         self,
         count: int,
@@ -171,15 +170,16 @@ class Model:
         seed = random.getrandbits(48) if seed is None else _whole("seed", seed, 0, 2**53 - 1)
         like = next(self.network.parameters())
         images = []
-        for start in range(0, count, batch_size):
-            stop = min(start + batch_size, count)
-            z = self.latents(seed, start, stop) if latents is None else latents[start:stop]
-            parts = (c[start:stop].to(like.device) for c in given)
-            made = self.network.sample(z.to(like), *parts, **options)  # type: ignore[operator]
-            images.append(self._unit(made).to(target))
-        return torch.cat(images)
+        with torch.inference_mode():
+            for start in range(0, count, batch_size):
+                stop = min(start + batch_size, count)
+                z = self.latents(seed, start, stop) if latents is None else latents[start:stop]
+                parts = (c[start:stop].to(like.device) for c in given)
+                made = self.network.sample(z.to(like), *parts, **options)  # type: ignore[operator]
+                images.append(self._unit(made).to(target))
+        return torch.cat(images)  # outside, so that they are tensors like any others
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def transform(
         self,
         images: Pictures,
@@ -209,7 +209,8 @@ class Model:
 
         def call(part: Tensor) -> Tensor:
             labels = (condition.to(like.device) for condition in given)
-            made: Tensor = network(part.to(like) * (high - low) + low, *labels)
+            with torch.inference_mode():
+                made: Tensor = network(part.to(like) * (high - low) + low, *labels)
             return self._unit(made).to(part.device)
 
         chosen = tiling.ensemble(call) if ensemble else call
@@ -261,7 +262,7 @@ class Model:
 
     def _unit(self, images: Tensor) -> Tensor:
         low, high = self.image_range
-        return images.float().sub_(low).div_(high - low).clamp_(0, 1)
+        return images.float().sub(low).div_(high - low).clamp_(0, 1)
 
     @property
     def options(self) -> dict[str, tuple[float, float]]:

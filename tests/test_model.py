@@ -41,6 +41,15 @@ def test_no_seed_gives_other_images_each_time(model):
     assert not torch.equal(model.sample(2), model.sample(2))
 
 
+@pytest.mark.parametrize("batch_size", [100, 2])
+def test_images_can_be_changed_and_trained_on(model, batch_size):
+    images = model.sample(4, seed=0, batch_size=batch_size)
+    weights = torch.ones(28, requires_grad=True)
+    (images * weights).sum().backward()  # which keeps the images
+    assert weights.grad.sum() == pytest.approx(float(images.sum()), rel=1e-4)
+    assert torch.equal(images.clone().mul_(2), images.mul_(2))
+
+
 def test_sampling_leaves_torchs_generator_alone(model):
     before = torch.get_rng_state()
     model.sample(2, seed=0)

@@ -42,6 +42,15 @@ def test_tiled_equals_whole(model):
     assert model.network.context < 48  # so that there really were several tiles, each with less than the whole
 
 
+@pytest.mark.parametrize("how", [{}, {"tile": 16}, {"ensemble": True}])
+def test_results_can_be_changed_and_trained_on(model, how):
+    result = model.transform(noise(1, 3, 24, 24), **how)
+    weight = torch.ones((), requires_grad=True)
+    (result * weight).sum().backward()  # which keeps the result
+    assert weight.grad == pytest.approx(float(result.sum()), rel=1e-4)
+    assert torch.equal(result.clone().mul_(2), result.mul_(2))
+
+
 def test_too_little_context_would_show(model, monkeypatch):
     images = noise(1, 3, 96, 96)
     whole = model.transform(images)
