@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, RunError
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 
@@ -131,14 +131,21 @@ def load(
 ) -> "Model":
     """A trained model: a short name, `hf://user/repo[@revision]`, or `file:PATH` of a model folder or run.
 
+    A run that is still training, or was stopped, gives the model of its newest checkpoint.
+
     float32 on a GPU where there is one unless said otherwise. `hub` says which Hub, token and cache; by default the
     environment does. Nothing that a model names is imported or installed. Raises ModelError, UnknownNameError or
     HubError.
     """
     from ganzoo.hub.download import files_of
     from ganzoo.model import Model
+    from ganzoo.run import Run
 
-    return Model.read(files_of(name, hub), device=device, dtype=dtype)
+    try:
+        files = files_of(name, hub)
+    except RunError:  # nothing is exported yet
+        return Run(name.removeprefix("file:")).model(device, dtype)
+    return Model.read(files, device=device, dtype=dtype)
 
 
 def evaluate(

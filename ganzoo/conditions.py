@@ -1,4 +1,4 @@
-"""What a person says of the images they want (a label, a caption, a truncation), as tensors."""
+"""What a person says of the images they want (a label, a caption, a truncation), checked, as tensors."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,23 @@ from ganzoo.errors import ModelError
 
 if TYPE_CHECKING:
     from ganzoo.model import Model
+
+
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """A whole number that a person gave. Raises ModelError."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ModelError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+    return value
+
+
+def check_latents(model: "Model", count: int, latents: Any) -> None:
+    """Refuse latents that the network can't take. Raises ModelError."""
+    wanted = (count, *model.latents(0, 0, 1).shape[1:])
+    if not isinstance(latents, Tensor) or not latents.is_floating_point():
+        raise ModelError(f"latents must be a tensor of floats, not {type(latents).__name__}")
+    if latents.shape != wanted:
+        given = tuple(latents.shape)
+        raise ModelError(f"latents of shape {given} were given for {count} images; they must have shape {wanted}")
 
 
 def options_of(model: "Model", given: Mapping[str, Any]) -> dict[str, float]:

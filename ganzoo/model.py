@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from ganzoo import card, photos, tiling
 from ganzoo import folder as model_folder
-from ganzoo import photos, tiling
 from ganzoo.architecture import Architecture
-from ganzoo.conditions import conditions_of, options_of
+from ganzoo.conditions import check_latents, conditions_of, options_of, whole
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
 from ganzoo.errors import ModelError, RecipeError
 from ganzoo.folder import ModelConfig, ModelFiles
-from ganzoo.images import grid
+from ganzoo.images import grid, png
 from ganzoo.known import where_to_get
 from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of, built
@@ -136,9 +136,12 @@ class Model:
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads."""
-        mine = self.files
-        files = {n: mine.read(n) for n in ("README.md", "samples.png") if mine is not None and mine.has(n)}
-        config = {key: value for key, value in self.config.tables().items() if key != "training"}
+        mine, config = self.files, {key: value for key, value in self.config.tables().items() if key != "training"}
+        if mine is None:
+            files = {"README.md": card.render(config).encode()}
+            files |= {"samples.png": png(self.sheet())} if self.task == "generate" else {}
+        else:
+            files = {name: mine.read(name) for name in ("README.md", "samples.png") if mine.has(name)}
         model_folder.write(Path(folder), config, self.networks, files, force)
 
     def sample(
@@ -160,14 +163,14 @@ class Model:
         """
         if self.task != "generate":
             raise ModelError(f"model {self.name!r} transforms images; use transform(images)")
-        count = _whole("count", count, 1, MOST)
-        batch_size = _whole("batch_size", batch_size, 1, MOST)
+        count = whole("count", count, 1, MOST)
+        batch_size = whole("batch_size", batch_size, 1, MOST)
         options = options_of(self, conditions)
         given = conditions_of(self, count, {n: value for n, value in conditions.items() if n not in options})
         if latents is not None:
-            self._check_latents(count, latents)
+            check_latents(self, count, latents)
         target = device_of(device)
-        seed = random.getrandbits(48) if seed is None else _whole("seed", seed, 0, 2**53 - 1)
+        seed = random.getrandbits(48) if seed is None else whole("seed", seed, 0, 2**53 - 1)
         like = next(self.network.parameters())
         images = []
         with torch.inference_mode():
@@ -201,7 +204,7 @@ class Model:
             raise ModelError(f"model {self.name!r} makes images of nothing; use sample(count)")
         network = self.translator(direction)
         if tile is not None:
-            _whole("tile", tile, 8, 2**16)
+            whole("tile", tile, 8, 2**16)
         many = len(images) if isinstance(images, Tensor) and images.dim() == 4 else 1
         given = conditions_of(self, many, conditions)
         low, high = self.image_range
@@ -252,14 +255,6 @@ class Model:
             draws.append(self.network.latent(1, generator=generator))  # type: ignore[operator]
         return torch.cat(draws)
 
-    def _check_latents(self, count: int, latents: Tensor) -> None:
-        like = self.latents(0, 0, 1)
-        if not isinstance(latents, Tensor) or not latents.is_floating_point():
-            raise ModelError(f"latents must be a tensor of floats, not {type(latents).__name__}")
-        if latents.shape != (count, *like.shape[1:]):
-            given, wanted = tuple(latents.shape), (count, *like.shape[1:])
-            raise ModelError(f"latents of shape {given} were given for {count} images; they must have shape {wanted}")
-
     def _unit(self, images: Tensor) -> Tensor:
         low, high = self.image_range
         return images.float().sub(low).div_(high - low).clamp_(0, 1)
@@ -297,9 +292,3 @@ def _disagreements(config: ModelConfig, architecture: Architecture) -> Iterator[
     for name in facts if config.conditions else facts.keys() - {"classes"}:
         if getattr(architecture.config, name, facts[name]) != facts[name]:
             yield f"spec.{name} is {facts[name]}, and recipe.architecture.{name} {getattr(architecture.config, name)}"
-
-
-def _whole(name: str, value: Any, least: int, most: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ModelError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
-    return value

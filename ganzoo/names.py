@@ -125,14 +125,22 @@ def parse_repo(name: str) -> Repo:
 
 
 def local_folder(name: str) -> Path:
-    """The model folder behind `file:PATH`: the path itself, or a run's newest export. Raises ModelError, RunError."""
+    """The model folder behind `file:PATH`: the path itself, or a run's newest export. Raises ModelError, or RunError
+    where nothing is exported yet."""
     folder = Path(name.removeprefix("file:"))
-    if (folder / "recipe.json").is_file():
+    try:
+        is_run, is_folder = (folder / "recipe.json").is_file(), folder.is_dir()
+    except OSError as error:
+        raise ModelError(f"folder {str(folder)!r} can't be read: {error.strerror}") from None
+    if is_run:
         from ganzoo.run import Run
 
         return Run(folder).newest_export()
-    if not folder.is_dir():
+    if not is_folder:
         raise ModelError(f"there is no folder {str(folder)!r}")
+    run = next((place for place in folder.resolve().parents[:2] if (place / "recipe.json").is_file()), None)
+    if run is not None and not (folder / "config.json").is_file():
+        raise ModelError(f"{str(folder)!r} is a part of a run; name the run itself, file:{run}")
     return folder
 
 

@@ -188,6 +188,12 @@ class Recipe(Settings):
         except (ValidationError, ValueError) as error:
             raise RecipeError(where, [*mistakes(error), *component_mistakes(tables)]) from None
 
+    @property
+    def components(self) -> list[tuple[str, str]]:
+        """Kind and name of each of its parts."""
+        parts = [(kind, part.name) for place, kind in PARTS.items() if (part := getattr(self, place)) is not None]
+        return parts + [("regularizer", name) for name in self.regularizers]
+
     def tables(self) -> dict[str, Any]:
         """The recipe as plain values, as TOML and JSON hold it; `parse` takes it back."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -38,8 +38,7 @@ class Parts:
     @property
     def names(self) -> list[tuple[str, str]]:
         """Kind and name of each component."""
-        parts = [(PARTS[place], part.name) for place in PARTS if (part := getattr(self.recipe, place)) is not None]
-        return parts + [("regularizer", name) for name in self.recipe.regularizers]
+        return self.recipe.components
 
     @property
     def exact(self) -> bool:

@@ -13,6 +13,8 @@ from ganzoo.files import from_json, to_json
 from ganzoo.recipes import Recipe
 
 if TYPE_CHECKING:
+    import torch
+
     from ganzoo.model import Model
 
 
@@ -124,7 +126,10 @@ class Run:
         """The model folder of the latest export. Raises RunError when nothing was exported yet."""
         found = sorted(self.exports.glob("step-*"))
         if not found:
-            raise RunError(f"run {str(self.folder)!r} has no exported model yet; let it train to its end")
+            raise RunError(
+                f"run {str(self.folder)!r} has no exported model yet; let it train to its end, or end it: the same "
+                "command with a training.images that it has passed exports what it has"
+            )
         return found[-1]
 
     def best_export(self) -> Path:
@@ -133,8 +138,11 @@ class Run:
             raise RunError(f"run {str(self.folder)!r} has no best checkpoint; add [training.measure] or training.best")
         return self.exports / "best"
 
-    def model(self, device: str | None = None) -> "Model":
-        """The trained model."""
+    def model(self, device: str | None = None, dtype: "torch.dtype | None" = None) -> "Model":
+        """The trained model; before the first export that of the newest checkpoint. Raises RunError."""
+        from ganzoo.engine.unfinished import newest_model
         from ganzoo.model import Model
 
-        return Model.read(self.newest_export(), device=device)
+        if not any(self.exports.glob("step-*")):
+            return newest_model(self, device, dtype)
+        return Model.read(self.newest_export(), device=device, dtype=dtype)

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.engine import checkpoint as checkpoints
-from ganzoo.engine.export import describe
+from ganzoo.engine.unfinished import model_of
 from ganzoo.evaluation.measure import COUNT, evaluate_model
-from ganzoo.folder import ModelConfig
-from ganzoo.model import Model
-from ganzoo.resolve import resolve
 from ganzoo.run import Run
 
 
@@ -19,16 +16,9 @@ def curve(run: Run, metrics: list[str] | None = None, count: int = COUNT) -> Ite
 
     By default those that suit the model. A recipe needs `keep` (or --set training.keep=N) for many checkpoints.
     """
-    parts = resolve(run.recipe)
     for path in sorted(run.checkpoints.glob("step-*")):
         saved = checkpoints.read(path)
-        networks = {}
-        for name in parts.architecture.published:
-            held = f"ema/{name}" if saved.has(f"ema/{name}") else f"networks/{name}"
-            networks[name] = parts.architecture.build(name)
-            networks[name].load_state_dict(saved.tensors(held))
-        model = Model(ModelConfig.read(describe(parts, networks)), networks, parts.architecture.image_range)
-        report = evaluate_model(model, metrics, seeds=(0,), count=count)
+        report = evaluate_model(model_of(run, saved), metrics, seeds=(0,), count=count)
         row: dict[str, Any] = {"images": saved.manifest["images"], "seconds": round(saved.manifest["seconds"])}
         yield row | {name: measured.value for name, measured in report.measurements.items()}
 

@@ -12,9 +12,11 @@ from torch import nn
 
 import ganzoo
 from ganzoo import card, folder, images
+from ganzoo.dataset import Spec
 from ganzoo.evaluation import translation
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
+from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
@@ -54,8 +56,12 @@ def card_sections(run: Run) -> dict[str, str]:
 
 def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
     """The config of a model: what loading needs, and where its parts came from."""
-    recipe = parts.recipe
-    entries = [registry().entry(kind, name) for kind, name in parts.names]
+    return description(parts.recipe, parts.spec, networks)
+
+
+def description(recipe: Recipe, spec: Spec, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
+    """The config of a model of this recipe, with all settings filled in, on data of this spec."""
+    entries = [registry().entry(kind, name) for kind, name in recipe.components]
     return {
         "schema": 1,
         "name": recipe.name,
@@ -63,7 +69,7 @@ def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
         "summary": recipe.summary,
         "dtype": "float16",
         "networks": list(networks),
-        "spec": parts.spec.model_dump(mode="json"),
+        "spec": spec.model_dump(mode="json"),
         "recipe": recipe.tables(),
         "requires": sorted({f"{e.plugin.distribution}>={e.plugin.version}" for e in entries}),
     }

@@ -1,0 +1,96 @@
+"""A run that was stopped, or still trains, can be used: its model is that of the newest complete checkpoint."""
+
+import shutil
+import signal
+
+import pytest
+import torch
+
+import ganzoo
+from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.errors import GanzooError, ModelError, RunError, Stopped
+from ganzoo.run import Run
+from tests.support import tiny
+
+EMA = {"training.ema": {"generator": {"half_life": 4}}}
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+
+    def stop(images, total, metrics):
+        if images == 8:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Stopped):
+        ganzoo.train(tiny("cgan-mnist", **EMA, **{"training.images": 400}), out=folder, device="cpu", on_progress=stop)
+    return Run(folder)
+
+
+def test_it_gives_the_averages_of_its_newest_checkpoint_and_stays_as_it_is(stopped, caplog):
+    before = contents(stopped.folder)
+    with stopped.locked():  # as if it still trained
+        model = ganzoo.load(f"file:{stopped.folder}", device="cpu", dtype=torch.float64)
+    assert "is at 8 of 400 images; this is the model of its newest checkpoint" in caplog.text
+    saved = checkpoints.newest(stopped.checkpoints).tensors("ema/generator")
+    assert all(torch.equal(value.double(), saved[name].double()) for name, value in model.network.state_dict().items())
+    assert torch.equal(stopped.model("cpu").to(dtype=torch.float64).sample(2, seed=0), model.sample(2, seed=0))
+    assert model.labels == tuple("0123456789")
+    assert ganzoo.evaluate(f"file:{stopped.folder}", ["duplicates"], seeds=[0], count=20, device="cpu")["duplicates"]
+    assert contents(stopped.folder) == before
+
+
+def test_a_model_folder_of_it_says_how_far_it_was(stopped, tmp_path):
+    model = stopped.model("cpu")
+    model.save(tmp_path / "half")
+    again = ganzoo.load(f"file:{tmp_path / 'half'}", device="cpu")
+    assert again.config.trained["images"] == 8
+    assert "8 images in 2 steps" in (tmp_path / "half" / "README.md").read_text()
+    assert (tmp_path / "half" / "samples.png").is_file()
+
+
+def test_commands_take_it(stopped, command, tmp_path):
+    name = f"file:{stopped.folder}"
+    done = command("sample", name, "--count", 2, "--out", tmp_path / "out", "--device", "cpu")
+    assert done.code == 0
+    assert "is at 8 of 400 images" in " ".join(done.err.split())
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_it_is_published_once_it_is_ended(stopped, tmp_path):
+    run = Run(shutil.copytree(stopped.folder, tmp_path / "run"))
+    with pytest.raises(RunError, match="no exported model yet; .* a training.images that it has passed exports"):
+        ganzoo.publish(run, "user/digits", dry_run=True)
+    ganzoo.train(tiny("cgan-mnist", **EMA, **{"training.images": 8}), out=run.folder, device="cpu")
+    assert "8 images in 2 steps" in (run.newest_export() / "README.md").read_text()
+    assert ganzoo.publish(run, "user/digits", dry_run=True, gate=False, licence="cc-by-sa-4.0").files
+
+
+@pytest.mark.parametrize("part", ["checkpoints", "checkpoints/step-00000002", "samples"])
+def test_a_part_of_a_run_is_no_model(stopped, part):
+    with pytest.raises(ModelError, match=f"is a part of a run; name the run itself, file:{stopped.folder}"):
+        ganzoo.load(f"file:{stopped.folder / part}")
+
+
+def test_without_a_complete_checkpoint_there_is_no_model(stopped, tmp_path):
+    run = Run(shutil.copytree(stopped.folder, tmp_path / "run"))
+    for path in run.checkpoints.iterdir():
+        (path / "manifest.json").write_text("{}")
+    with pytest.raises(RunError, match="no exported model and no complete checkpoint yet"):
+        ganzoo.load(f"file:{run.folder}")
+
+
+def test_a_checkpoint_that_goes_away_or_does_not_fit_is_one_sentence(stopped, monkeypatch):
+    monkeypatch.setattr(checkpoints.Checkpoint, "tensors", lambda self, part: {"other": torch.zeros(1)})
+    with pytest.raises(RunError, match=r"step-00000002' can't be read as a model \(Error"):
+        stopped.model()
+
+
+def test_a_name_that_is_too_long_for_a_folder_is_one_sentence():
+    with pytest.raises(GanzooError, match="can't be read: File name too long"):
+        ganzoo.load("file:" + "a" * 300)
