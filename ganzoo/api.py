@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError, RunError
+from ganzoo.errors import GanzooError, RecipeError, RunError
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 
@@ -79,10 +79,16 @@ def recipe(source: str | Path | Mapping[str, Any]) -> Recipe:
 
 def build(name: str, *, network: str | None = None, **settings: Any) -> "nn.Module":
     """An untrained network of an architecture: `build("dcgan", size=64, channels=3)` gives its published one."""
+    from pydantic import ValidationError
+
     from ganzoo.recipes import Part
     from ganzoo.resolve import architecture_of, built
+    from ganzoo.settings import mistakes
 
-    architecture = architecture_of(Part.model_validate({"name": name, **settings}))
+    try:
+        architecture = architecture_of(Part.model_validate({"name": name, **settings}))
+    except ValidationError as error:
+        raise RecipeError(str(name), mistakes(error, "architecture")) from None
     network = network or architecture.published[0]
     if network not in architecture.networks:
         raise GanzooError(f"architecture {name!r} builds no {network!r}; it builds {', '.join(architecture.networks)}")
@@ -127,9 +133,9 @@ def train(
 
 
 def load(
-    name: str, *, device: str | None = None, dtype: "torch.dtype | None" = None, hub: "Hub | None" = None
+    name: str | Path, *, device: str | None = None, dtype: "torch.dtype | None" = None, hub: "Hub | None" = None
 ) -> "Model":
-    """A trained model: a short name, `hf://user/repo[@revision]`, or `file:PATH` of a model folder or run.
+    """A trained model: a short name, `hf://user/repo[@revision]`, or `file:PATH` (a `Path`) of a model folder or run.
 
     A run that is still training, or was stopped, gives the model of its newest checkpoint.
 
@@ -141,6 +147,7 @@ def load(
     from ganzoo.model import Model
     from ganzoo.run import Run
 
+    name = f"file:{name}" if isinstance(name, Path) else name
     try:
         files = files_of(name, hub)
     except RunError:  # nothing is exported yet
@@ -149,32 +156,52 @@ def load(
 
 
 def evaluate(
-    name: str,
-    metrics: Sequence[str] | None = None,
+    source: "str | Path | Model | Run",
+    metrics: str | Sequence[str] | None = None,
     *,
     seeds: Sequence[int] = (0, 1, 2),
     count: int = 10_000,
     features: str | None = None,
-    reference: "Pictures | None" = None,
-    training: "Pictures | None" = None,
+    reference: "str | Path | Pictures | None" = None,
+    training: "str | Path | Pictures | None" = None,
     device: str | None = None,
     tick: Callable[[str, int, int], None] | None = None,
 ) -> "Report":
     """Measure a model's samples against the held-out part of its data; each number carries its protocol.
 
-    `metrics` and `features` are chosen by what the model makes unless named; `reference` and `training` replace the
-    data of the model's recipe. Raises GanzooError.
+    The model is named as for `load`, or is one in memory, or a run's. `metrics` (one or several) and `features` are
+    chosen by what the model makes unless named; `reference` and `training`, folders or pictures, replace the data of
+    the model's recipe. Raises GanzooError.
     """
     from ganzoo.evaluation.measure import evaluate_model
+    from ganzoo.model import Model
+    from ganzoo.run import Run
 
-    model = load(name, device=device)
+    reference, training = _pictures("reference", reference), _pictures("training", training)
+    if isinstance(source, Model):
+        model = source.to(device)
+    else:
+        model = source.model(device) if isinstance(source, Run) else load(source, device=device)
     return evaluate_model(
         model,
-        metrics,
+        [metrics] if isinstance(metrics, str) else metrics,
         seeds=tuple(seeds),
         count=count,
         features=features,
         reference=reference,
         training=training,
         tick=tick,
+    )
+
+
+def _pictures(what: str, given: "str | Path | Pictures | None") -> "Pictures | None":
+    from ganzoo.evaluation.folders import Folder
+    from ganzoo.evaluation.pictures import Pictures
+
+    if given is None or isinstance(given, Pictures):
+        return given
+    if isinstance(given, str | Path):
+        return Folder(given)
+    raise GanzooError(
+        f"{what} must be a folder or ganzoo's Pictures, not {type(given).__name__}; a folder of PNGs will do"
     )

@@ -1,6 +1,7 @@
 """What a person says of the images they want (a label, a caption, a truncation), checked, as tensors."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -8,16 +9,18 @@ from torch import Tensor
 
 from ganzoo.captions import encode
 from ganzoo.errors import ModelError
+from ganzoo.settings import as_int
 
 if TYPE_CHECKING:
     from ganzoo.model import Model
 
 
 def whole(name: str, value: Any, least: int, most: int) -> int:
-    """A whole number that a person gave. Raises ModelError."""
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+    """A whole number that a person gave, also as numpy's or torch's. Raises ModelError."""
+    number = as_int(value)
+    if number is None or not least <= number <= most:
         raise ModelError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
-    return value
+    return number
 
 
 def check_latents(model: "Model", count: int, latents: Any) -> None:
@@ -36,7 +39,7 @@ def options_of(model: "Model", given: Mapping[str, Any]) -> dict[str, float]:
     for name, (low, high) in model.options.items():
         if name in given:
             value = given[name]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
                 raise ModelError(f"{name} must be a number from {low} to {high}, not {value!r}")
             chosen[name] = float(value)
     return chosen
@@ -78,7 +81,8 @@ def _labels(model: "Model", count: int, given: Any) -> Tensor:
 def _label(model: "Model", label: Any) -> int:
     if isinstance(label, str) and label in model.labels:
         return model.labels.index(label)
-    if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(model.labels):
-        return label
+    number = as_int(label)
+    if number is not None and 0 <= number < len(model.labels):
+        return number
     shown = ", ".join(model.labels[:12]) + (", ..." if len(model.labels) > 12 else "")
     raise ModelError(f"model {model.name!r} has no label {label!r}; its {len(model.labels)} labels are {shown}")

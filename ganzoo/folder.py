@@ -4,7 +4,7 @@ Its files are `README.md`, `config.json`, `model.safetensors`, `samples.png` and
 `training.safetensors`: the layout of a Hub repository.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +17,12 @@ from torch import Tensor, nn
 
 from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
-from ganzoo.errors import GanzooError, ModelError
+from ganzoo.errors import GanzooError, ModelError, RecipeError
 from ganzoo.files import from_json, open_regular, sha256, staged, to_json
+from ganzoo.known import where_to_get
 from ganzoo.recipes import NAME, Part
+from ganzoo.registry import registry
+from ganzoo.resolve import architecture_of
 from ganzoo.settings import Settings, mistakes
 from ganzoo.text import plain
 from ganzoo.weights import DTYPES, Weights, check_hashes, layout_of, open_weights
@@ -160,6 +163,23 @@ class ModelFiles:
             said = plain("; ".join(mistakes(error)[:5]), 600)
             raise ModelError(f"{self.title('config.json')} is no model's config: {said}") from None
 
+    def architecture(self, config: ModelConfig) -> Architecture:
+        """The architecture that a config names, if it fits what else the config says. Raises ModelError."""
+        part = config.architecture
+        if part.name not in registry().names("architecture"):
+            raise ModelError(f"{self.name} can't be built: {where_to_get('architecture', part.name)}")
+        try:
+            architecture = architecture_of(part)
+        except RecipeError as error:
+            raise ModelError(f"{self.name} can't be built: {plain('; '.join(error.mistakes), 600)}") from None
+        wrong = list(_disagreements(config, architecture))
+        if wrong:
+            raise ModelError(f"the config of {self.name} contradicts itself: {plain('; '.join(wrong), 600)}")
+        if not set(config.networks) <= set(architecture.published):
+            given, published = plain(", ".join(config.networks)), ", ".join(architecture.published)
+            raise ModelError(f"{self.name} holds {given}, networks that its architecture doesn't publish ({published})")
+        return architecture
+
     def load(self, skeletons: Mapping[str, nn.Module], config: ModelConfig) -> dict[str, dict[str, Tensor]]:
         """The weights by network, after the file fits the skeletons, which are on the meta device."""
         hashes = [*self._known("model.safetensors"), *([config.weights.sha256] if config.weights else [])]
@@ -183,6 +203,17 @@ class ModelFiles:
 
     def _known(self, name: str) -> list[str]:
         return [self.hashes[name]] if name in self.hashes else []
+
+
+def _disagreements(config: ModelConfig, architecture: Architecture) -> Iterator[str]:
+    if config.conditions != architecture.conditions:
+        yield f"its conditions are {config.conditions}, and its architecture's {architecture.conditions}"
+    if "label" in config.conditions and not config.spec.labels:
+        yield "it is conditioned on labels and names none"
+    facts = config.spec.facts()
+    for name in facts if config.conditions else facts.keys() - {"classes"}:
+        if getattr(architecture.config, name, facts[name]) != facts[name]:
+            yield f"spec.{name} is {facts[name]}, and recipe.architecture.{name} {getattr(architecture.config, name)}"
 
 
 def by_network(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -1,7 +1,6 @@
 """A trained network with its recipe, ready to use."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,17 +11,14 @@ from torch import Tensor, nn
 
 from ganzoo import card, photos, tiling
 from ganzoo import folder as model_folder
-from ganzoo.architecture import Architecture
 from ganzoo.conditions import check_latents, conditions_of, options_of, whole
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
-from ganzoo.errors import ModelError, RecipeError
+from ganzoo.errors import GanzooError, ModelError
 from ganzoo.folder import ModelConfig, ModelFiles
 from ganzoo.images import grid, png
-from ganzoo.known import where_to_get
-from ganzoo.registry import registry
-from ganzoo.resolve import architecture_of, built
-from ganzoo.text import directions, plain
+from ganzoo.resolve import built
+from ganzoo.text import directions
 
 MOST = 10_000_000  # images of one call
 Pictures = TypeVar("Pictures", Image.Image, np.ndarray, Tensor)
@@ -48,7 +44,7 @@ class Model:
         target = device_of(device)
         files = source if isinstance(source, ModelFiles) else ModelFiles.of(source)
         config = files.config()
-        architecture = _architecture(files, config)
+        architecture = files.architecture(config)
         with torch.device("meta"):
             skeletons = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         weights = files.load(skeletons, config)
@@ -122,16 +118,30 @@ class Model:
             raise ModelError(f"model {self.name!r} has no direction {direction!r}; its directions are {known}")
         return list(self.networks.values())[self.directions.index(direction)]
 
+    def __repr__(self) -> str:
+        about = [self.task]
+        about += [f"{self.size}x{self.size}"] if self.size else []
+        about += [f"x{self.scale}"] if self.scale else []
+        about += [f"{len(self.labels)} labels"] if self.labels else []
+        count = sum(p.numel() for network in self.networks.values() for p in network.parameters())
+        return f"Model({self.name!r}, {', '.join(about)}, {count:,} parameters, {self.device})"
+
     @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
 
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "Model":
-        """Move the networks, and return the model. Raises ModelError."""
+    def to(self, device: str | torch.device | torch.dtype | None = None, dtype: torch.dtype | None = None) -> "Model":
+        """Move the networks, and return the model; a dtype may come first, as in torch. Raises ModelError."""
+        if isinstance(device, torch.dtype):
+            device, dtype = None, dtype or device
         if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise ModelError(f"dtype must be one of torch's floating point types such as torch.float16, not {dtype!r}")
+        try:
+            target = device if device is None else device_of(device)
+        except GanzooError as error:
+            raise ModelError(str(error)) from None
         for network in self.networks.values():
-            network.to(device=device, dtype=dtype)
+            network.to(device=target, dtype=dtype)
         return self
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
@@ -204,7 +214,7 @@ class Model:
             raise ModelError(f"model {self.name!r} makes images of nothing; use sample(count)")
         network = self.translator(direction)
         if tile is not None:
-            whole("tile", tile, 8, 2**16)
+            tile = whole("tile", tile, 8, 2**16)
         many = len(images) if isinstance(images, Tensor) and images.dim() == 4 else 1
         given = conditions_of(self, many, conditions)
         low, high = self.image_range
@@ -263,32 +273,3 @@ class Model:
     def options(self) -> dict[str, tuple[float, float]]:
         """Numbers that `sample` takes by name, with their least and greatest value."""
         return dict(getattr(self.network, "options", {}))
-
-
-def _architecture(files: ModelFiles, config: ModelConfig) -> Architecture:
-    """The architecture that a config names, if it fits what else the config says. Raises ModelError."""
-    part = config.architecture
-    if part.name not in registry().names("architecture"):
-        raise ModelError(f"{files.name} can't be built: {where_to_get('architecture', part.name)}")
-    try:
-        architecture = architecture_of(part)
-    except RecipeError as error:
-        raise ModelError(f"{files.name} can't be built: {plain('; '.join(error.mistakes), 600)}") from None
-    wrong = list(_disagreements(config, architecture))
-    if wrong:
-        raise ModelError(f"the config of {files.name} contradicts itself: {plain('; '.join(wrong), 600)}")
-    if not set(config.networks) <= set(architecture.published):
-        given, published = plain(", ".join(config.networks)), ", ".join(architecture.published)
-        raise ModelError(f"{files.name} holds {given}, networks that its architecture doesn't publish ({published})")
-    return architecture
-
-
-def _disagreements(config: ModelConfig, architecture: Architecture) -> Iterator[str]:
-    if config.conditions != architecture.conditions:
-        yield f"its conditions are {config.conditions}, and its architecture's {architecture.conditions}"
-    if "label" in config.conditions and not config.spec.labels:
-        yield "it is conditioned on labels and names none"
-    facts = config.spec.facts()
-    for name in facts if config.conditions else facts.keys() - {"classes"}:
-        if getattr(architecture.config, name, facts[name]) != facts[name]:
-            yield f"spec.{name} is {facts[name]}, and recipe.architecture.{name} {getattr(architecture.config, name)}"

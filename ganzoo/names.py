@@ -88,6 +88,8 @@ def find(name: str) -> Path | Pinned | Repo:
         return local_folder(name)
     if name.lower().startswith("hf:"):
         return parse_repo(name)
+    if Path(name).is_dir() and not _is_short(name):
+        raise ModelError(f"{name!r} is a folder and no model's name; write file:{name}")
     if "/" in name or name.startswith((".", "~")) or (Path(name).exists() and not _is_short(name)):
         there = name if REPOSITORY.fullmatch(name) else "USER/NAME"
         raise ModelError(f"{name!r} is no model's name; write file:{name} for a folder, or hf://{there} for the Hub")

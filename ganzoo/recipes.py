@@ -172,12 +172,13 @@ class Recipe(Settings):
             return source
         if isinstance(source, Mapping):
             return cls.parse(source)
-        if isinstance(source, Path) or source.endswith(".toml"):
+        if isinstance(source, Path) or str(source).endswith(".toml"):
             path = Path(source)
             if not path.is_file():
                 raise GanzooError(f"there is no recipe file {str(path)!r}; `ganzoo models` lists the recipes")
             return cls.parse(_toml(path.read_bytes(), str(path)), str(path))
-        return cls.parse(_toml(registry().get("recipe", source).read_bytes(), source), source)
+        name = str(source)  # whatever it is
+        return cls.parse(_toml(registry().get("recipe", name).read_bytes(), name), name)
 
     @classmethod
     def parse(cls, tables: Mapping[str, Any], where: str | None = None) -> "Recipe":

@@ -2,9 +2,11 @@
 
 import json
 import math
+import operator
 import re
 import reprlib
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -43,7 +45,7 @@ class Settings(BaseModel):
     def checked(cls, settings: Mapping[str, Any]) -> Self:
         """Validate settings of this version, as `read` does."""
         try:
-            content = json.dumps(dict(settings), default=_refuse)
+            content = json.dumps(dict(settings), default=_plain)
         except (TypeError, RecursionError) as error:
             raise ValueError(f"these are no settings: {error}") from None
         checked = cls.model_validate_json(content)
@@ -71,8 +73,24 @@ def _finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _refuse(value: object) -> None:
-    raise ValueError(f"{value!r} is no value for a setting; use a number, a string, true, false, a list or a table")
+def _plain(value: object) -> int | str:
+    """What JSON has no word for, as what it stands for: numpy's whole numbers and paths."""
+    if isinstance(value, PurePath):
+        return str(value)
+    number = as_int(value)
+    if number is None:
+        raise ValueError(f"{value!r} is no value for a setting; use a number, a string, true, false, a list or a table")
+    return number
+
+
+def as_int(value: object) -> int | None:
+    """The whole number that a value is, whoever's class it has; None for anything else and for a bool."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return None
+    try:
+        return operator.index(value)
+    except (TypeError, ValueError):  # numpy's bool, and arrays
+        return None
 
 
 def mistakes(error: Exception, place: str = "") -> list[str]:

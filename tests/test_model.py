@@ -27,6 +27,19 @@ def test_a_model_says_what_it_is(model, unconditional):
     assert next(model.network.parameters()).dtype == torch.float32  # stored as float16
 
 
+def test_a_model_shows_itself_in_one_line(model, unconditional):
+    count = sum(p.numel() for p in model.network.parameters())
+    assert repr(model) == f"Model('cgan-mnist', generate, 28x28, 10 labels, {count:,} parameters, cpu)"
+    assert repr(unconditional).startswith("Model('gan-mnist', generate, 28x28, ")
+    shipped = ganzoo.load("srresnet-photos-x4", device="cpu")
+    assert repr(shipped) == "Model('srresnet-photos-x4', transform, x4, 310,704 parameters, cpu)"
+
+
+@pytest.mark.parametrize("number", [np.int64(3), np.uint8(3), torch.tensor(3)])
+def test_whole_numbers_of_other_libraries_are_whole_numbers(model, number):
+    assert torch.equal(model.sample(number, seed=number, label=[number] * 3), model.sample(3, seed=3, label=3))
+
+
 def test_the_same_seed_gives_the_same_images_bit_for_bit(model):
     assert torch.equal(model.sample(5, seed=3), model.sample(5, seed=3))
     assert not torch.equal(model.sample(5, seed=3), model.sample(5, seed=4))
@@ -96,6 +109,9 @@ def test_latents_replace_the_seed(model):
         (3, {"seed": -1}, "seed must be"),
         (3, {"seed": 2**53}, "seed must be"),
         (3, {"seed": True}, "seed must be"),
+        (np.True_, {}, "count must be .* not np.True_"),
+        (np.array([3]), {}, "count must be"),
+        (3, {"seed": np.float64(3)}, "seed must be"),
         (3, {"label": 10}, "model 'cgan-mnist' has no label 10; its 10 labels are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
         (3, {"label": -1}, "has no label -1"),
         (3, {"label": True}, "has no label True"),
@@ -141,6 +157,24 @@ def test_a_model_moves_to_another_dtype(conditional_run, model):
     half = ganzoo.load(f"file:{folder}", device="cpu", dtype=torch.bfloat16)
     assert next(half.network.parameters()).dtype == torch.bfloat16
     assert half.sample(2, seed=0).dtype == torch.float32
+
+
+def test_a_dtype_may_come_first_and_a_bad_device_or_dtype_is_one_sentence(conditional_run, model):
+    wide = conditional_run.model(device="cpu").to(torch.float64)
+    assert next(wide.network.parameters()).dtype == torch.float64
+    for wrong in ("tpu9", torch.int8, 3.5):
+        with pytest.raises(ModelError, match="there is no device '(tpu9|3.5)' for|dtype must be one of"):
+            model.to(wrong)
+
+
+def test_a_path_is_a_folder_and_a_folder_s_name_is_answered_with_what_to_write(conditional_run, monkeypatch):
+    loaded = ganzoo.load(conditional_run.folder, device="cpu")
+    assert torch.equal(loaded.sample(2, seed=0), conditional_run.model("cpu").sample(2, seed=0))
+    monkeypatch.chdir(conditional_run.folder.parent)
+    with pytest.raises(ModelError, match="'run' is a folder and no model's name; write file:run$"):
+        ganzoo.load("run")
+    with pytest.raises(ModelError, match="write file:run/exports$"):
+        ganzoo.load("run/exports")
 
 
 @pytest.mark.parametrize(

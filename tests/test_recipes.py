@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -124,6 +125,9 @@ def test_a_missing_file_and_an_unknown_recipe_say_what_to_do(tmp_path):
         ganzoo.recipe(tmp_path / "mine.toml")
     with pytest.raises(UnknownNameError, match=r"no recipe 'cgan-mnits'; did you mean 'cgan-mnist'"):
         ganzoo.recipe("cgan-mnits")
+    for nothing in (None, 3):
+        with pytest.raises(UnknownNameError, match=f"no recipe '{nothing}'"):
+            ganzoo.recipe(nothing)
 
 
 @pytest.mark.parametrize("name", registry().names("recipe"))
@@ -145,6 +149,22 @@ def test_changed_is_a_checked_copy():
     assert recipe.strategy.settings["critic_steps"] == 5
     merged = recipe.changed(training={"images": 7})
     assert (merged.training.images, merged.training.batch_size) == (7, recipe.training.batch_size)
+
+
+def test_numbers_of_other_libraries_and_paths_are_settings(tmp_path):
+    recipe = ganzoo.recipe("gan-mnist").changed({"training.images": np.int64(7), "architecture.width": np.uint8(16)})
+    assert (recipe.training.images, recipe.architecture.settings["width"]) == (7, 16)
+    assert json.loads(json.dumps(recipe.tables())) == recipe.tables()
+    assert recipe.changed(data={"path": tmp_path}).data.settings["path"] == str(tmp_path)
+    assert ganzoo.build("mlp", size=np.int64(8), channels=np.int32(1)).latent(2).shape[0] == 2
+    with pytest.raises(RecipeError, match="is no value for a setting"):
+        recipe.changed({"training.deterministic": np.True_})
+
+
+@pytest.mark.parametrize("name", [None, 3, "dcgn", ""])
+def test_building_what_is_no_architecture_is_said(name):
+    with pytest.raises(RecipeError, match="architecture"):
+        ganzoo.build(name)
 
 
 @pytest.mark.parametrize(
