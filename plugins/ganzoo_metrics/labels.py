@@ -9,7 +9,14 @@ from ganzoo import GanzooError, Metric, Result, Settings
 
 
 def per_class(right: torch.Tensor, labels: torch.Tensor, names: tuple[str, ...]) -> dict[str, float]:
-    """The fraction right in each class."""
+    """The fraction right in each class. Raises GanzooError for a class without pictures."""
+    seen = set(labels.tolist())
+    without = [name for i, name in enumerate(names) if i not in seen]
+    if without:
+        raise GanzooError(
+            f"the accuracy of each class needs a picture of each, and {len(labels)} pictures leave {len(without)} of "
+            f"{len(names)} classes without one, such as {without[0]!r}; take more"
+        )
     return {name: right[labels == i].double().mean().item() for i, name in enumerate(names)}
 
 

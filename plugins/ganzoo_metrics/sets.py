@@ -54,12 +54,15 @@ class ClassFrechetDistance(Metric):
     higher_is_better, ideal = False, 0.0
 
     def measure(self, evidence):
-        per_class = {
-            name: frechet_distance(
-                Moments.over(evidence.samples.of_class(i)), Moments.over(evidence.reference.of_class(i))
-            )
-            for i, name in enumerate(evidence.label_names)
-        }
+        per_class = {}
+        for i, name in enumerate(evidence.label_names):
+            fake, real = evidence.samples.of_class(i), evidence.reference.of_class(i)
+            if min(len(fake), len(real)) < 2:
+                raise GanzooError(
+                    f"the Fréchet distance within class {name!r} needs 2 pictures each or more; there are {len(real)} "
+                    f"in the reference and {len(fake)} samples"
+                )
+            per_class[name] = frechet_distance(Moments.over(fake), Moments.over(real))
         return Result(math.fsum(per_class.values()) / len(per_class), per_class)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import ganzoo
 from ganzoo import GanzooError
 from ganzoo.evaluation import parts
 from ganzoo.evaluation.evidence import Evidence, View
@@ -233,6 +234,20 @@ def test_what_can_not_be_measured_is_said_before_anything_is_computed(metrics, s
     few = Held("few", test_digits[0][:40])
     with pytest.raises(GanzooError, match=said):
         evaluate_pictures(few, Held("real", test_digits[0][100:400]), metrics, features="digits-cnn")
+
+
+@pytest.mark.parametrize(
+    ("metric", "count", "said"),
+    [
+        ("class-frechet-distance", 8, r"within class '\d' needs 2 pictures each or more; .* and [01] samples$"),
+        ("class-frechet-distance", 10, r"within class '\d' needs 2 pictures each or more; .* and [01] samples$"),
+        ("class-coverage", 8, r"coverage of class '\d' needs more than 5 pictures each; there are \d+ in the"),
+        ("label-accuracy", 8, r"and 8 pictures leave \d of 10 classes without one, such as '\d'; take more$"),
+    ],
+)
+def test_too_few_samples_for_each_class_are_refused_in_a_sentence(metric, count, said):
+    with pytest.raises(GanzooError, match=said):
+        ganzoo.evaluate("cgan-mnist", [metric], seeds=[0], count=count, device="cpu")
 
 
 def test_a_classifier_is_asked_for_where_the_network_is_none(test_digits):
