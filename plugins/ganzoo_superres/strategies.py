@@ -31,7 +31,8 @@ class Pixel(Strategy):
 class SRGAN(Strategy):
     """The distance to the original, that of features, and a discriminator (Ledig et al., 2017).
 
-    With a relativistic loss it is ESRGAN (Wang et al., 2018).
+    With the loss `relativistic` it is near to ESRGAN (Wang et al., 2018), whose loss is the relativistic average: it
+    holds each picture against the mean score of the other kind, where ours pairs each fake with its real.
     """
 
     class Config(Settings):

@@ -87,6 +87,16 @@ def test_cyclegan_takes_both_pictures_of_a_generator_in_one_pass():
     torch.testing.assert_close(update.metrics["identity"], identity.detach())
 
 
+def test_half_the_weights_of_the_cyclegan_paper_are_its_loss_with_least_squares():
+    n, (a, b) = nets("cyclegan"), next(batches())
+    update = next(strategy("cyclegan", cycle=5.0, identity=2.5).step(n, iter([(a, b)])))
+    fake_b, fake_a = n.a_to_b(a), n.b_to_a(b)
+    fooled = (n.discriminator_b(fake_b) - 1).square().mean() + (n.discriminator_a(fake_a) - 1).square().mean()
+    cycle = (n.b_to_a(fake_b) - a).abs().mean() + (n.a_to_b(fake_a) - b).abs().mean()
+    identity = (n.a_to_b(b) - b).abs().mean() + (n.b_to_a(a) - a).abs().mean()
+    torch.testing.assert_close(2 * update.loss, fooled + 10 * cycle + 5 * identity)
+
+
 def test_cyclegan_hands_its_translations_to_the_pools():
     n, made = nets("cyclegan"), strategy("cyclegan", pool=6)
     for _ in range(2):
