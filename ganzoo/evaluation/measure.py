@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import torch
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, PluginError
 from ganzoo.evaluation import parts
 from ganzoo.evaluation.evidence import Evidence, Tick, View
 from ganzoo.evaluation.pictures import FromDataset, Pictures, Sampled
@@ -16,7 +17,9 @@ from ganzoo.features import Features
 from ganzoo.metric import Measurement, Metric, Protocol, Result
 from ganzoo.model import Model
 from ganzoo.recipes import Recipe
+from ganzoo.registry import registry
 from ganzoo.resolve import dataset_of
+from ganzoo.text import plain
 
 COUNT = 10_000
 
@@ -128,7 +131,7 @@ def measure(
         for metric, component in chosen.items():
             check(metric, component, given[metric])
         for metric, component in chosen.items():
-            results[metric].append(component.measure(given[metric]))
+            results[metric].append(_result(metric, component, given[metric]))
     measured = {
         metric: Measurement.of(
             title(component, given[metric].network, given[metric].samples.count),
@@ -140,6 +143,20 @@ def measure(
         for protocol in [_protocol(metric, component, given[metric], results[metric][0], seeds)]
     }
     return Report(name, measured, next(reversed(given.values())), notes)
+
+
+def _result(name: str, metric: Metric, evidence: Evidence) -> Result:
+    about = registry().entry("metric", name.split(",")[0].strip())
+    try:
+        found: Any = metric.measure(evidence)
+    except GanzooError:
+        raise
+    except Exception as error:  # somebody's code
+        said = f"{type(error).__name__}: {plain(error, 300)}"
+        raise PluginError(f"metric {name!r} of {about.plugin} can't be measured: it fails with {said}") from error
+    if not isinstance(found, Result):
+        raise PluginError(f"metric {name!r} of {about.plugin} gives {type(found).__name__}, which is no ganzoo.Result")
+    return found
 
 
 def check(name: str, metric: Metric, evidence: Evidence) -> None:

@@ -11,6 +11,7 @@ from ganzoo.testing import (  # noqa: F401  (their checks)
     exactness,
     features,
     losses,
+    metrics,
     recipes,
     regularizers,
     stored,

@@ -11,6 +11,7 @@ from ganzoo.images import to_pil
 from ganzoo.model import Model
 from ganzoo_data.mnist import MNIST10k
 from tests.evaluation import untrained
+from tests.support import distribution, ganzoo_command
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,39 @@ def test_pictures_that_can_t_stand_side_by_side_are_measured_and_said(command, t
     assert code == 2
     assert "Duplicates" in shown
     assert "can't be drawn side by side" in " ".join(complaint.split())
+
+
+FOREIGN = """
+from ganzoo import Metric, hookimpl
+
+class Raises(Metric):
+    title, higher_is_better, needs = "Raises", True, ()
+
+    def measure(self, evidence):
+        return {}["value"]
+
+class Counts(Raises):
+    def measure(self, evidence):
+        return 7
+
+@hookimpl
+def ganzoo_metrics():
+    return {"raises": "ganzoo_foreign:Raises", "counts": "ganzoo_foreign:Counts"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("raises", "metric 'raises' of ganzoo-foreign 1.0 can't be measured: it fails with KeyError: 'value'"),
+        ("counts", "metric 'counts' of ganzoo-foreign 1.0 gives int, which is no ganzoo.Result"),
+    ],
+)
+def test_a_metric_that_fails_is_named_with_its_package(tmp_path, metric, said):
+    made = pictures(tmp_path / "made", "test", 5)
+    distribution(tmp_path, "ganzoo-foreign", "ganzoo_foreign", ganzoo_foreign=FOREIGN)
+    done = ganzoo_command("evaluate", "--images", made, "--metrics", metric, paths=[tmp_path])
+    assert (done.returncode, done.stderr.strip()) == (2, f"error: {said}")
 
 
 @pytest.mark.parametrize(
