@@ -72,6 +72,8 @@ def prepare(
     if data_licence:
         config["spec"] = {**config["spec"], "licence": data_licence}
     config["recipe"] = portable({k: v for k, v in config["recipe"].items() if k != "observers"})
+    if config.get("metrics"):
+        config["metrics"] = _portable(config["metrics"], None)
     _check_metrics(config, weights)
     for problem in problems(config["licence"], carried(config)):
         raise PublishError(f"{repo} can't be published: {problem}")
@@ -110,6 +112,8 @@ def _portable(value: Any, dataset: type[Dataset] | None, setting: str = "") -> A
         return [_portable(inner, dataset, setting) for inner in value]
     if isinstance(value, str) and ((dataset and dataset.is_place(setting, value)) or _looks_local(value)):
         return "::".join(_last_part(path) for path in value.split("::"))  # so several addresses are written
+    if isinstance(value, str) and re.fullmatch(r"[\w.-]+(, ?\w+=[^,]+)+", value):  # timm,model=NAME,weights=FILE
+        return re.sub(r"(?<==)[^,]+", lambda found: _portable(found[0].strip("\"' "), None), value)
     return value
 
 

@@ -191,6 +191,27 @@ def test_relative_places_of_this_computer_stay_here_and_names_of_the_hub_go_out(
     assert {setting: published[setting] for setting in left} == left
 
 
+@pytest.mark.parametrize("weights", ["weights=../alice/w.pth", 'weights="/home/alice/w.pth"', "weights=alice/w.pth"])
+def test_files_within_spelled_names_are_places_too(folder, hub, tmp_path, monkeypatch, weights):
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "w.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    recipe = json.loads((folder / "config.json").read_text())["recipe"]
+    measure = {"metrics": ["coverage,k=3"], "every": 64, "features": f"timm,model=hf-hub:timm/resnet18,{weights}"}
+    recipe["training"]["measure"] = measure
+    mine = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    protocol = {"features": f"timm, model=resnet18, {weights}", "resize": "28x28, none"}
+    rewrite(folder, recipe=recipe, metrics=[{"metric": "x", "value": 1, "protocol": protocol, "weights_sha256": mine}])
+    publish(folder, hub=hub)
+    found = json.loads((folder / "config.json").read_text())
+    assert found["recipe"]["training"]["measure"]["features"] == "timm,model=hf-hub:timm/resnet18,weights=w.pth"
+    assert found["recipe"]["training"]["measure"]["metrics"] == ["coverage,k=3"]
+    assert found["metrics"][0]["protocol"] == {
+        "features": "timm, model=resnet18, weights=w.pth",
+        "resize": "28x28, none",
+    }
+
+
 def test_a_folder_that_exists_here_is_a_place_whatever_the_setting_is_called(folder, hub, tmp_path, monkeypatch):
     (tmp_path / "alice" / "photos").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
