@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganzoo.errors import PluginError
 from ganzoo.loss import Logits, Loss
 from ganzoo.regularizer import Pair, Regularizer
-from ganzoo.strategy import LazyUpdate, Strategy, Update, Updates
+from ganzoo.strategy import LazyUpdate, Strategy, Update, Updates, together
 
 
 def discriminators(strategy: Strategy) -> list[str]:
@@ -69,10 +69,10 @@ def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, 
         yielded = next(turn, ())
         if not yielded:
             break
-        together = (yielded,) if isinstance(yielded, Update) else tuple(yielded)
-        for update in together:
+        updates = together(strategy, yielded)
+        for update in updates:
             update.networks = tuple(n.network if isinstance(n, Shown) else n for n in update.networks)
-        pairs = _pairs(strategy, heard.pairs, calls, together) if listening else []
+        pairs = _pairs(strategy, heard.pairs, calls, updates) if listening else []
         for update, D, pair in pairs:
             for name, regularizer in terms.items():
                 if regularizer.every == 1:
@@ -80,7 +80,7 @@ def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, 
                     update.loss = update.loss + term
                     update.metrics[name] = update.metrics.get(name, 0) + term.detach()
             idle = False
-        yield together
+        yield updates
         if terms:
             yield from _lazy(terms, pairs)
     if idle:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.errors import PluginError
 from ganzoo.loss import Loss
 from ganzoo.penalties import squared_gradient_norms
 from ganzoo.settings import Settings
@@ -35,10 +36,13 @@ class Update:
         /,
         **metrics: Tensor,
     ):
-        self.networks = (networks,) if isinstance(networks, nn.Module) else tuple(networks)
-        self.loss = loss
-        self.examples = {name: value.detach() for name, value in (examples or {}).items()}
-        self.metrics = {name: value.detach() for name, value in metrics.items()}
+        try:
+            self.loss, _ = loss, loss.requires_grad  # only a tensor has it
+            self.networks = (networks,) if isinstance(networks, nn.Module) else tuple(networks)
+            self.examples = {name: value.detach() for name, value in (examples or {}).items()}
+            self.metrics = {name: value.detach() for name, value in metrics.items()}
+        except (AttributeError, TypeError):
+            raise PluginError(_wrong(networks, loss, examples, metrics)) from None
 
     called = "loss"  # the name of `loss` in the log
 
@@ -50,6 +54,34 @@ class LazyUpdate(Update):
 
 
 Updates = Iterator[Update | tuple[Update, ...]]
+
+
+def together(strategy: "Strategy", yielded: Any) -> tuple[Update, ...]:
+    """The updates of one yield. Raises PluginError for anything else."""
+    updates = tuple(yielded) if isinstance(yielded, tuple | list) else (yielded,)
+    for update in updates:
+        if not isinstance(update, Update):
+            kind = "network" if isinstance(update, nn.Module) else type(update).__name__
+            raise PluginError(
+                f"strategy {type(strategy).__name__} yields a {kind}; write `yield Update(networks, loss)`, or yield a "
+                "tuple of Updates"
+            )
+    return updates
+
+
+def _wrong(networks: Any, loss: Any, examples: Any, metrics: Mapping[str, Any]) -> str:
+    """Why these make no Update."""
+    kinds = [type(given).__name__ for given in (networks, loss, examples)]
+    if not isinstance(loss, Tensor):
+        return f"the loss of an Update must be a scalar tensor, not {kinds[1]}; write Update(networks, loss)"
+    for name, value in metrics.items():
+        if not isinstance(value, Tensor):
+            kind = type(value).__name__
+            return f"metric {name!r} of an Update must be a scalar tensor, not {kind}; write loss.new_full((), value)"
+    return (
+        "an Update is made of networks, a loss and perhaps examples, a mapping of names to tensors; "
+        f"{kinds[0]} was given for networks and {kinds[2]} for examples"
+    )
 
 
 class Strategy(nn.Module):

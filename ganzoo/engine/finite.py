@@ -1,6 +1,7 @@
 """Whether values are finite, told on their device: the host never waits for the answer."""
 
 import functools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -35,3 +36,11 @@ def norm(tensors: list[Tensor]) -> Tensor:
     """The length of all tensors together."""
     length: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
     return length
+
+
+@torch.no_grad()
+def moved(before: list[Tensor], after: Sequence[Tensor]) -> Tensor:
+    """Length of the move over length of the weights; healthy runs lie near 1e-3. `before` holds the move then."""
+    length = norm(before)
+    torch._foreach_sub_(before, list(after))
+    return norm(before) / (length + 1e-12)

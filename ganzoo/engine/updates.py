@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo import regularized
-from ganzoo.engine.finite import norm, not_finite
+from ganzoo.engine.finite import moved, norm, not_finite
 from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import seed
 from ganzoo.engine.reduction import Gradients, agree_on, average
 from ganzoo.errors import GanzooError, PluginError
-from ganzoo.strategy import Strategy, Update
+from ganzoo.strategy import Strategy, Update, together
 
 Read = Callable[[int, int], tuple[Tensor, ...]]
 
@@ -173,7 +173,7 @@ class Stepper:
                 yielded = next(turn, ())
         finally:
             self.strategy.__dict__["_stepping"] = False
-        return (yielded,) if isinstance(yielded, Update) else tuple(yielded)
+        return (yielded,) if isinstance(yielded, Update) else together(self.strategy, yielded)
 
     def _name(self, network: nn.Module) -> str:
         try:
@@ -226,6 +226,11 @@ class Stepper:
         try:
             return torch.autograd.grad(update.loss, parameters, retain_graph=keep, allow_unused=True)
         except RuntimeError as error:
+            if "second time" in str(error) and (not segment or any(p.grad is not None for p in parameters)):
+                raise PluginError(
+                    f"{where}: the graph of the loss was used up before the yield, by backward() or grad() in step; "
+                    "leave the gradient of what is yielded to the engine (a penalty keeps the graph: create_graph=True)"
+                ) from error
             if "inplace operation" in str(error) or "second time" in str(error):
                 raise PluginError(
                     f"{where}: the loss uses a graph from before an earlier yield, whose weights have moved since; "
@@ -268,7 +273,7 @@ class Stepper:
                 before = [p.detach().clone() for p in optimizer.parameters]
                 done.moves.setdefault(f"{name}/gradient_norm", []).append(norm([g for g in part if g is not None]))
                 optimizer.step(part, bad, rate)
-                done.moves.setdefault(f"{name}/update_ratio", []).append(_moved(before, optimizer.parameters))
+                done.moves.setdefault(f"{name}/update_ratio", []).append(moved(before, optimizer.parameters))
             else:
                 optimizer.step(part, bad, rate)
         for key, value in metrics.items():
@@ -293,14 +298,6 @@ def _sum(old: list[Tensor | None] | None, new: Sequence[Tensor | None], weight: 
     if old is None:
         return list(new)
     return [b if a is None else a if b is None else a + b for a, b in zip(old, new, strict=True)]
-
-
-@torch.no_grad()
-def _moved(before: list[Tensor], after: list[nn.Parameter]) -> Tensor:
-    """Length of the move over length of the weights; healthy runs lie near 1e-3. `before` holds the move then."""
-    length = norm(before)
-    torch._foreach_sub_(before, list(after))
-    return norm(before) / (length + 1e-12)
 
 
 def _is_memory(error: BaseException) -> bool:

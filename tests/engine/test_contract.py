@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from ganzoo import Loss, Strategy, Update
+from ganzoo import Loss, Regularizer, Strategy, Update
 from ganzoo.errors import PluginError
 from ganzoo.penalties import gradient_penalty, interpolate
+from ganzoo.regularized import regularize
 from tests.engine.tools import clone, data, networks, run, stepper, weights
 
 
@@ -180,6 +181,17 @@ def test_a_graph_from_before_a_yield_is_refused(name):
         (lambda n, x: Update(n.discriminator, n.discriminator(x).mean().detach()), "depends on no weight"),
         (lambda n, x: Update(n.generator, n.discriminator(x).mean()), "doesn't depend on 'generator'"),
         (lambda n, x: Update(torch.nn.Linear(1, 1), n.discriminator(x).mean()), "none of its networks"),
+        (lambda n, x: (n.discriminator, n.discriminator(x).mean()), "Wrong yields a network; write `yield Update"),
+        (lambda n, x: n.discriminator(x).mean(), "Wrong yields a Tensor; write `yield Update"),
+        (lambda n, x: None, "Wrong yields a NoneType"),
+        (lambda n, x: Update(n.discriminator, 1.0), "the loss of an Update must be a scalar tensor, not float"),
+        (lambda n, x: Update(n.discriminator(x).mean(), n.discriminator), "must be a scalar tensor, not Net"),
+        (lambda n, x: Update(3, n.discriminator(x).mean()), "int was given for networks"),
+        (lambda n, x: Update(n.discriminator, n.discriminator(x).mean(), {"x": 1}), "dict for examples"),
+        (
+            lambda n, x: Update(n.discriminator, n.discriminator(x).mean(), gp=1.0),
+            r"metric 'gp' of an Update must be a scalar tensor, not float; write loss.new_full\(\(\), value\)",
+        ),
     ],
 )
 def test_a_wrong_update_is_named(step, message):
@@ -189,6 +201,33 @@ def test_a_wrong_update_is_named(step, message):
 
     with pytest.raises(PluginError, match=message):
         run(Wrong(), networks(**PAIR), steps=1)
+
+
+@pytest.mark.parametrize("yields", [0, 1])
+def test_a_backward_before_the_yield_is_named(yields):
+    class ByHand(Strategy):
+        def step(self, nets, batches):
+            (real,) = next(batches)
+            for _ in range(yields):
+                yield Update(nets.discriminator, nets.discriminator(real).mean())
+            loss = nets.discriminator(real).square().mean()
+            loss.backward()
+            yield Update(nets.discriminator, loss)
+
+    with pytest.raises(PluginError, match=r"used up before the yield, by backward\(\) or grad\(\) in step; leave"):
+        run(ByHand(), networks(**PAIR), steps=1)
+
+
+def test_what_a_regularised_strategy_yields_is_checked_too():
+    class Wrong(Strategy):
+        def step(self, nets, batches):
+            D = nets.discriminator
+            yield D, D(next(batches)[0]).mean()
+
+    strategy = Wrong(loss=Wasserstein())
+    regularize(strategy, {"steady": Regularizer()})
+    with pytest.raises(PluginError, match="Wrong yields a network; write `yield Update"):
+        run(strategy, networks(**PAIR), steps=1)
 
 
 def test_step_may_not_assign_to_self():
