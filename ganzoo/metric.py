@@ -38,7 +38,7 @@ class Metric:
     higher_is_better: bool
     needs: tuple[Need, ...] = ("features", "reference")
     title: str = ""  # as people call it; the feature network's name is added
-    standard: tuple[str, str, int] | None = None  # what it is called with this feature network and count of samples
+    standard: tuple[str, str, int] | None = None  # its name, where this network sees so many samples and training data
     ideal: float | None = None  # what the real data would score
 
     def __init__(self, config: Any = None):

@@ -160,6 +160,11 @@ class Evidence:
     def has_training(self) -> bool:
         return self._views["training"] is not None
 
+    @property
+    def against_training(self) -> bool:
+        """Whether the reference is what the model learned from."""
+        return self.has_training and self.reference.pictures.sha256 == self.training.pictures.sha256
+
     def once(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """A value that several metrics share."""
         if key not in self._once:

@@ -22,6 +22,7 @@ from ganzoo.resolve import dataset_of
 from ganzoo.text import plain
 
 COUNT = 10_000
+STANDARD_REFERENCE = 10_000  # training pictures that the field's standard protocols compare with, at least
 
 
 @dataclass
@@ -134,7 +135,7 @@ def measure(
             results[metric].append(_result(metric, component, given[metric]))
     measured = {
         metric: Measurement.of(
-            title(component, given[metric].network, given[metric].samples.count),
+            title(component, given[metric]),
             component.higher_is_better,
             results[metric],
             protocol,
@@ -190,10 +191,13 @@ def check(name: str, metric: Metric, evidence: Evidence) -> None:
         )
 
 
-def title(metric: Metric, network: Features | None, count: int) -> str:
+def title(metric: Metric, evidence: Evidence) -> str:
     """As people call the number: the feature network belongs to its name, except by the field's standard protocol."""
-    if metric.standard and network and metric.standard[1:] == (feature_name(network), count):
-        return metric.standard[0]
+    network = evidence.network
+    if metric.standard and network and metric.standard[1:] == (feature_name(network), evidence.samples.count):
+        compares = "reference" in metric.needs
+        if not compares or (evidence.against_training and evidence.reference.count >= STANDARD_REFERENCE):
+            return metric.standard[0]
     named = f" ({feature_name(network)})" if network is not None and "features" in metric.needs else ""
     return (metric.title or type(metric).__name__) + named
 

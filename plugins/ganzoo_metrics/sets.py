@@ -16,7 +16,8 @@ class FrechetDistance(Metric):
 
     Few pictures make it larger, so real pictures have a distance too. `real_distance` is that of the training pictures
     to the reference, `ratio` the samples' over it; both are taken in groups of `group` pictures and averaged over the
-    groups. `ratio_all` is the ratio with as many as there are of both, where the bias is least.
+    groups. `ratio_all` is the ratio with as many as there are of both, where the bias is least. Against the training
+    pictures themselves there is only the value.
     """
 
     title, standard = "Fréchet distance", ("FID", "inception-v3", 50_000)
@@ -30,7 +31,7 @@ class FrechetDistance(Metric):
     def measure(self, evidence):
         samples, reference = evidence.samples, evidence.reference
         details = {}
-        if evidence.has_training:
+        if evidence.has_training and not evidence.against_training:
             training = evidence.training
             most = min(samples.count, training.count)
             group = min(self.config.group or reference.count, most)

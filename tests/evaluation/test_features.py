@@ -11,6 +11,7 @@ import torch
 
 from ganzoo import Features, GanzooError
 from ganzoo.evaluation import parts
+from ganzoo.evaluation.evidence import Evidence, View
 from ganzoo.evaluation.measure import evaluate_pictures, title
 from ganzoo.evaluation.pictures import Held
 from ganzoo.torchvision_operators import with_torchvision
@@ -169,12 +170,17 @@ def test_a_score_is_called_fid_only_by_the_standard_protocol():
     class Standard(Features):
         name = "inception-v3"
 
-    metric = parts.metric("frechet-distance")
-    assert title(metric, Standard(), 50_000) == "FID"
-    assert title(metric, Standard(), 10_000) == "Fréchet distance (inception-v3)"
-    other = Standard()
-    other.name = "digits-cnn"
-    assert title(metric, other, 50_000) == "Fréchet distance (digits-cnn)"
+    def called(count=50_000, real=10_000, known=10_000, name="inception-v3", metric="frechet-distance"):
+        network = Standard()
+        network.name = name
+        views = [View(Held("set", torch.zeros(n, 1, 1, 1)), network) for n in (count, real, known or 1)]
+        return title(parts.metric(metric), Evidence(views[0], views[1], views[2] if known else None, network))
+
+    assert called() == "FID"
+    unlike = called(count=10_000), called(real=9_999, known=9_999), called(known=20_000), called(known=None)
+    assert set(unlike) == {"Fréchet distance (inception-v3)"}  # samples, pictures, not those of training, not told
+    assert called(name="digits-cnn") == "Fréchet distance (digits-cnn)"
+    assert called(real=1, known=None, metric="inception-score") == "Inception Score"  # knows nothing of real pictures
 
 
 def test_lpips_grows_with_the_difference(monkeypatch):

@@ -169,6 +169,13 @@ def test_ms_ssim_is_near_that_of_torchmetrics_which_counts_mirrored_borders_too(
     assert found.value == pytest.approx(expected.item(), abs=5e-3)
 
 
+def test_a_frechet_distance_to_the_training_pictures_has_no_floor(network, test_digits):
+    samples, training = (Held("set", test_digits[0][start : start + 200]) for start in (0, 200))
+    found = score("frechet-distance", samples, training, training, network)
+    assert found.value > 0
+    assert not found.details
+
+
 def test_psnr_of_a_known_error():
     black, grey = torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.full((1, 1, 8, 8), 51, dtype=torch.uint8)
     assert score("psnr", Held("a", grey), Held("b", black)).value == pytest.approx(-10 * math.log10(0.2**2))
