@@ -24,6 +24,7 @@ class Result:
     per_class: Mapping[str, float] = field(default_factory=dict)
     details: Mapping[str, float] = field(default_factory=dict)
     count: int | None = None  # samples that entered, where fewer than were made
+    counterparts: str = "none"  # how a sample's own picture of the reference entered, where it has one
 
 
 class Metric:
@@ -72,6 +73,7 @@ class Protocol(Settings):
     training_sha256: str = Field("", max_length=64, description="hash of its pixels")
     count: int = Field(ge=1, description="samples of each seed that entered")
     labels: str = Field("none", max_length=500, description="how often each is asked of a model that knows labels")
+    counterparts: str = Field("none", max_length=100, description="how a sample's own one in the reference entered")
     resize: str = Field("none", max_length=200)
     colour: str = Field("as is", max_length=200)
     crop: str = Field("none", max_length=200)

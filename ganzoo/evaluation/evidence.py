@@ -139,7 +139,7 @@ class Evidence:
     def pairs(self, name: str = "reference") -> Iterator[tuple[Tensor, Tensor]]:
         """Each sample with its partner, float32 (1, C, H, W) in [0, 1]. Raises GanzooError when they don't pair."""
         samples, others = self.samples.pictures, (self.reference if name == "reference" else self.sources).pictures
-        if samples.count != others.count or samples.keys != others.keys:
+        if samples.keys != others.keys:
             raise GanzooError(
                 f"{samples.name} ({samples.count}) and {others.name} ({others.count}) don't pair: "
                 "both need the same pictures by name"
@@ -151,6 +151,11 @@ class Evidence:
                     f"and {tuple(b.shape)} in {others.name}"
                 )
             yield a[None].float() / 255, b[None].float() / 255
+
+    @property
+    def paired(self) -> bool:
+        """Whether each sample has its counterpart in the reference, at the same place."""
+        return self.samples.pictures.keys == self.reference.pictures.keys
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The kernel distance (KID): the exact unbiased estimator, in chunks, with its standard error."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,19 +15,52 @@ class KernelDistance:
     error: float
 
 
-def kernel_distance(x: Tensor, y: Tensor, chunk: int = 1024) -> KernelDistance:
+def kernel_distance(x: Tensor, y: Tensor, chunk: int = 1024, *, paired: bool = False) -> KernelDistance:
     """MMD^2 of two sets of features, (M, width) and (N, width), kernel (x.y / width + 1)^3 (Binkowski et al., 2018).
 
-    Over all pairs, not over random subsets, so the same features give the same number.
+    Over all pairs, not over random subsets, so the same features give the same number. Sets are independent, unless
+    they are `paired`: then row i of both belongs together, and is compared with all rows but its own.
     """
+    if paired:
+        return _paired(x, y, chunk)
     m, n = len(x), len(y)
     xx, yy, xy = _sums(x, x, chunk), _sums(y, y, chunk), _sums(x, y, chunk)
     x_rows, y_rows = (xx.rows - xx.diagonal) / (m - 1), (yy.rows - yy.diagonal) / (n - 1)
     value = x_rows.mean() + y_rows.mean() - 2 * xy.rows.mean() / n
-    # first order: how the terms of single examples scatter; second order: what is left when both sets are alike
     first = 4 * ((x_rows - xy.rows / n).var() / m + (y_rows - xy.columns / m).var() / n)
-    second = 2 * _residue(xx, m, m) / m**2 + 2 * _residue(yy, n, n) / n**2 + 4 * _residue(xy, m, n) / (m * n)
-    return KernelDistance(float(value), float((first + second).clamp(min=0).sqrt()))
+    second = sum(
+        2 * _residue_within(rows, sums.squares - float(sums.diagonal.square().sum())) / (len(rows) * (len(rows) - 1))
+        for rows, sums in ((x_rows, xx), (y_rows, yy))
+    )
+    second += 4 * _residue_between(xy, m, n) / (m * n)
+    return KernelDistance(float(value), _error(float(first), second))
+
+
+def _paired(x: Tensor, y: Tensor, chunk: int) -> KernelDistance:
+    """One mean over all i != j of k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(y_i, x_j)."""
+    x, y, n = x.double(), y.double(), len(x)
+    rows, squares = [], 0.0
+    for start in range(0, n, chunk):
+        a, b = x[start : start + chunk], y[start : start + chunk]
+        terms = _kernel(a, x).add_(_kernel(b, y)).sub_(_kernel(a, y)).sub_(_kernel(b, x))
+        terms.diagonal(start).zero_()
+        rows.append(terms.sum(1) / (n - 1))
+        squares += float(terms.square_().sum())
+    means = torch.cat(rows)
+    second = 2 * _residue_within(means, squares) / (n * (n - 1))
+    return KernelDistance(float(means.mean()), _error(float(4 * means.var() / n), second))
+
+
+def _error(first: float, second: float) -> float:
+    """The standard error, of how the means of single examples scatter, and of what no single example explains.
+
+    The first, estimated, holds the second twice over. Where sets are alike nothing else is left, and never less.
+    """
+    return math.sqrt(max(first - second, second))
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return torch.addmm(torch.ones((), dtype=torch.float64), x, y.T, alpha=1 / x.shape[1]).pow_(3)
 
 
 @dataclass
@@ -41,12 +75,12 @@ def _sums(x: Tensor, y: Tensor, chunk: int) -> _Sums:
     same, width = x is y, x.shape[1]
     y = y.double()
     rows, columns = (torch.zeros(len(part), dtype=torch.float64) for part in (x, y))
-    squares, diagonal, one = 0.0, [], torch.ones((), dtype=torch.float64)
+    squares, diagonal = 0.0, []
     for start in range(0, len(x), chunk):
         part = x[start : start + chunk].double()
         stop = start + len(part)
         first = start if same else 0  # a set against itself is symmetric: what lies below the diagonal is known
-        kernel = torch.addmm(one, part, y[first:].T, alpha=1 / width).pow_(3)
+        kernel = _kernel(part, y[first:])
         rows[start:stop] += kernel.sum(1)
         columns[first:] += kernel.sum(0)
         if same:
@@ -58,7 +92,16 @@ def _sums(x: Tensor, y: Tensor, chunk: int) -> _Sums:
     return _Sums(rows, columns, torch.cat(diagonal), squares)
 
 
-def _residue(sums: _Sums, m: int, n: int) -> float:
+def _residue_within(means: Tensor, squares: float) -> float:
+    """What rows and columns don't explain of a symmetric matrix without its diagonal, as a mean square.
+
+    `means` are those of its rows, `squares` the sum of its squares.
+    """
+    n, mean = len(means), float(means.mean())
+    return max(0.0, squares - 2 * n * float(means.square().sum()) + n * (n + 1) * mean**2) / (n * (n - 1))
+
+
+def _residue_between(sums: _Sums, m: int, n: int) -> float:
     mean = float(sums.rows.sum()) / (m * n)
     rows, columns = float((sums.rows / n).square().mean()), float((sums.columns / m).square().mean())
     return max(0.0, sums.squares / (m * n) - rows - columns + mean**2)

@@ -231,6 +231,7 @@ def _protocol(name: str, metric: Metric, evidence: Evidence, result: Result, see
         training=learned.name if learned else "none",
         training_sha256=learned.sha256 if learned else "",
         count=result.count or samples.count,
+        counterparts=result.counterparts,
         seeds=tuple(seeds),
         libraries=libraries(),
         hardware=hardware(samples.network),

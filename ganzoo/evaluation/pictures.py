@@ -89,6 +89,11 @@ class Sampled(Pictures):
             if real is not None and real.labels is not None:
                 self.labels, self.treatment = in_proportion(real.labels, count), {"labels": f"as in {real.name}"}
 
+    @property
+    def keys(self) -> list[str]:
+        """What is made of noise is the counterpart of no other picture."""
+        return [f"{self.name}, {i}" for i in range(self.count)]
+
     def batches(self) -> Iterator[Tensor]:
         for start in range(0, self.count, BATCH):
             stop = min(start + BATCH, self.count)

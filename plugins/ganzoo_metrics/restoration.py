@@ -136,7 +136,8 @@ class LPIPS(Paired):
 class PatchKernelDistance(Metric):
     """Kernel distance between patches of the pictures and patches of the reference: texture, whatever the content.
 
-    Patches lie on a grid without overlap; features are standardised by the reference's.
+    Patches lie on a grid without overlap; features are standardised by the reference's. Where pictures pair, a patch
+    isn't compared with the one at its own place.
     """
 
     title, higher_is_better, ideal = "Kernel distance of patches", False, 0.0
@@ -150,21 +151,25 @@ class PatchKernelDistance(Metric):
         return 1
 
     def measure(self, evidence):
-        x, y = (self._features(view, evidence.network) for view in (evidence.samples, evidence.reference))
+        views = evidence.samples, evidence.reference
+        (x, sizes), (y, others) = (self._features(view, evidence.network) for view in views)
         if min(len(x), len(y)) < 2:
             raise GanzooError(f"the kernel distance needs at least 2 patches of {self.config.patch} pixels a side")
-        found = kernel_distance(standardised(x, y), standardised(y, y))
-        return Result(found.value, details={"error": found.error, "patches": float(len(x))})
+        paired = evidence.paired and sizes == others
+        found = kernel_distance(standardised(x, y), standardised(y, y), paired=paired)
+        details = {"error": found.error, "patches": float(len(x))}
+        return Result(found.value, details=details, counterparts="left out" if paired else "none")
 
     @torch.inference_mode()
     def _features(self, view, network):
-        side, parts = self.config.patch, [torch.empty(0, network.width)]
+        side, parts, sizes = self.config.patch, [torch.empty(0, network.width)], []
         for image in view.pictures.each():
+            sizes.append(image.shape)
             grid = image.unfold(1, side, side).unfold(2, side, side) if min(image.shape[1:]) >= side else image[:0]
             if len(grid):
                 patches = grid.permute(1, 2, 0, 3, 4).flatten(0, 1)
                 parts += [network(part).float().cpu() for part in patches.split(100)]
-        return torch.cat(parts)
+        return torch.cat(parts), sizes
 
 
 class SpectrumDistance(Metric):

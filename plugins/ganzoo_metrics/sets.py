@@ -70,7 +70,8 @@ class ClassFrechetDistance(Metric):
 class KernelDistance(Metric):
     """Kernel inception distance: unbiased, so it may be used with few pictures (Binkowski et al., 2018).
 
-    Over all pairs; features are standardised by the reference first. `error` is the estimator's standard error.
+    Over all pairs; features are standardised by the reference first. `error` is the estimator's standard error. It is
+    unbiased for independent sets: where samples have counterparts in the reference, none is compared with its own.
     """
 
     title = "Kernel distance"
@@ -83,8 +84,9 @@ class KernelDistance(Metric):
         x, y = evidence.samples.features, evidence.reference.features
         if self.config.standardise:
             x, y = standardised(x, y), standardised(y, y)
-        found = kernel_distance(x, y)
-        return Result(found.value, details={"error": found.error})
+        paired = evidence.paired
+        found = kernel_distance(x, y, paired=paired)
+        return Result(found.value, details={"error": found.error}, counterparts="left out" if paired else "none")
 
 
 class Nearest(Metric):

@@ -11,10 +11,11 @@ from ganzoo import GanzooError
 from ganzoo.evaluation import parts
 from ganzoo.evaluation.evidence import Evidence, View
 from ganzoo.evaluation.measure import evaluate_pictures, measure
-from ganzoo.evaluation.pictures import FromDataset, Held
+from ganzoo.evaluation.pictures import FromDataset, Held, Sampled
 from ganzoo.registry import registry
 from ganzoo.torchvision_operators import with_torchvision
 from ganzoo_data.mnist import MNIST10k
+from tests.evaluation.stand_ins import model
 
 DIGITS = tuple("0123456789")
 
@@ -204,8 +205,30 @@ def test_patches_of_the_same_pictures_are_near_and_blurred_ones_far(network):
     far = score(metric, Held("soft", soft), reference, network=network)
     assert far.value > near.value + 2 * near.details["error"]
     assert near.details["patches"] == 16**2
+    assert score(metric, reference, reference, network=network).value == pytest.approx(0, abs=1e-9)
     with pytest.raises(GanzooError, match="at least 2 patches of 28 pixels"):
         score(metric, Held("small", photo(20)), reference, network=network)
+
+
+def test_a_kernel_distance_leaves_counterparts_out_and_its_protocol_says_so(network, test_digits):
+    images = test_digits[0]
+    ones, twos = Held("ones", images[:300]), Held("twos", images[300:600])
+    same = score("kernel-distance", ones, ones, network=network)
+    assert same.value == pytest.approx(0, abs=1e-9)
+    assert same.protocol.counterparts == "left out"
+    fewer = score("kernel-distance", Held("fewer", images[:299]), ones, network=network)  # nothing tells who pairs
+    assert fewer.protocol.counterparts == "none"
+    assert fewer.value < -2 * fewer.details["error"]
+    apart = score("kernel-distance", ones, twos, network=network)
+    assert abs(apart.value) < 3 * apart.details["error"]
+    old = apart.model_copy(update={"protocol": apart.protocol.model_copy(update={"counterparts": "none"})})
+    with pytest.raises(GanzooError, match="counterparts is 'left out' and 'none'"):
+        apart.minus(old)
+
+
+def test_what_is_made_of_noise_has_no_counterpart(network, test_digits):
+    made, reference = Sampled(model(), 200, seed=0), Held("reference", test_digits[0][:200])
+    assert score("kernel-distance", made, reference, network=network).protocol.counterparts == "none"
 
 
 def test_content_is_kept_by_a_change_of_tone_and_lost_by_a_shuffle(network, test_digits):
