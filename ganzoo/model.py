@@ -249,13 +249,13 @@ class Model:
             raise ModelError(f"images must be float in [0, 1] or uint8, not {images.dtype}")
         return images.float()
 
-    def sheet(self, columns: int = 10, *, seed: int = 0) -> Image.Image:
+    def sheet(self, columns: int = 10, *, seed: int = 0, **options: Any) -> Image.Image:
         """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""
         rows = self.labels[:36]
         if not rows:
-            return grid(self.sample(columns * 10, seed=seed), columns)
+            return grid(self.sample(columns * 10, seed=seed, **options), columns)
         asked = [label for label in rows for _ in range(columns)]
-        return grid(self.sample(len(asked), seed=seed, label=asked), columns, rows)
+        return grid(self.sample(len(asked), seed=seed, label=asked, **options), columns, rows)
 
     def latents(self, seed: int, start: int, stop: int) -> Tensor:
         """Latents of the images `start` to `stop` of a seed: each from a seed of its own, on the CPU."""

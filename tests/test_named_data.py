@@ -11,6 +11,7 @@ from PIL import Image
 import ganzoo
 from ganzoo.captions import decode, encode
 from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.images import to_pil
 from ganzoo.registry import registry
 from ganzoo.resolve import resolve
 from tests.support import archive, tiny
@@ -218,7 +219,7 @@ def test_a_recipe_trains_on_a_stream_and_resumes(tars, tmp_path):
     assert torch.equal(images, parts.model("cpu").sample(4, seed=0, label="odd"))
 
 
-def test_a_model_is_told_captions(tars, tmp_path):
+def test_a_model_is_told_captions(tars, tmp_path, command):
     about = {"name": "webdataset", "urls": f"{tars}/{{000..005}}.tar", "size": 28, "channels": 1, "count": COUNT}
     about |= {"caption": "said", "caption_length": 12, "conditions": ["caption"]}
     architecture = {"name": "captioned-dcgan", "width": 4, "embedding": 8}
@@ -232,6 +233,9 @@ def test_a_model_is_told_captions(tars, tmp_path):
     torch.testing.assert_close(several, torch.stack([one[0], other[1]]))
     with pytest.raises(GanzooError, match="caption must be a text, or 2 of them"):
         model.sample(2, caption=["one"])
+    out = ("--out", tmp_path / "out", "--device", "cpu")
+    assert command("sample", f"file:{tmp_path / 'run'}", "--set", "caption=no 3", "--count", 2, *out).code == 0
+    assert Image.open(tmp_path / "out" / "00001.png").tobytes() == to_pil(one[1]).tobytes()
 
 
 def test_captions_survive_encoding():

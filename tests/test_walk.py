@@ -53,6 +53,7 @@ def sample(*arguments):
         (["--out", "walk.png"], "give --out a name such as walk.gif"),
         (["--out", "walk.gif", "--grid"], "no --grid"),
         (["--out", "walk.gif", "--count", "1"], "is no number of latents"),
+        (["--out", "walk.gif", "--label", "1", "--label", "2"], "--interpolate takes one --label"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, words):

@@ -7,8 +7,9 @@ so `ganzoo --help` and the listings stay quick.
 import logging
 import os
 import sys
+import tomllib
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -80,3 +81,14 @@ def is_main() -> bool:
 def say(colour: str, head: str, message: object) -> None:
     """A line on stderr; what others wrote is no markup."""
     errors.print(f"[{colour}]{head}:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
+
+
+def assignment(text: str, example: str = "training.images=1000") -> tuple[str, Any]:
+    """A `--set`: the name, and the value as TOML has it; what is no TOML is a word without quotes."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise GanzooError(f"--set wants a setting and its value such as {example}, not {text!r}")
+    try:
+        return name.strip(), tomllib.loads(f"v = {value}")["v"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return name.strip(), value.strip()

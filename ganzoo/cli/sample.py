@@ -1,13 +1,14 @@
 """`sample`: pictures from a trained model."""
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ganzoo.cli import app, console
+from ganzoo.cli import app, assignment, console
 from ganzoo.errors import GanzooError
 
 
@@ -15,8 +16,17 @@ from ganzoo.errors import GanzooError
 def sample(
     name: Annotated[str, typer.Argument(help="A model: its name, or file:PATH of a model folder or a run.")],
     out: Annotated[Path, typer.Option(help="A folder for single images, or a .png file with --grid.")],
-    count: Annotated[int | None, typer.Option(help="Number of images; with --grid ten a class, or a hundred.")] = None,
-    label: Annotated[str | None, typer.Option(help="A class, by name or index; left out they take turns.")] = None,
+    count: Annotated[
+        int | None, typer.Option(help="Number of images; 16, with --grid ten a class or a hundred.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="A class, by name or index. Several, and without any all classes, take turns."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=V", help="An option of the model such as truncation, or a caption."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
     interpolate: Annotated[
         bool, typer.Option("--interpolate", help="A walk between --count latents, as a .gif.")
@@ -28,27 +38,40 @@ def sample(
 ) -> None:
     """Make images with a trained model: `ganzoo sample cgan-mnist --grid --out digits.png`."""
     from ganzoo import api, images
+    from ganzoo.conditions import whole
+    from ganzoo.model import MOST
 
+    labels = label or []
     if interpolate:
-        _check_gif(out, grid, count, force)
+        _check_gif(out, grid, count, force, labels)
     else:
         _check(out, grid, force)
     model = api.load(name, device=device)
-    conditions = _label(model, label)
+    if model.task != "generate":
+        raise GanzooError(
+            f"model {model.name!r} makes pictures of pictures; use `ganzoo transform {name} PICTURES --out FOLDER`"
+        )
+    given = _settings(model, settings or [])
+    if grid and count is None and not labels:
+        _written(out, model.sheet(seed=seed, **given).save)
+        return
+    if grid and count is None and len(labels) > 1:
+        labels = [one for one in labels for _ in range(10)]
+    if count is None:
+        count = 6 if interpolate else len(labels) if len(labels) > 1 else 100 if grid else 16
+    count = whole("count", count, 1, MOST)
+    given |= _in_turn([_label(model, one) for one in labels], count)
     if interpolate:
         from ganzoo.walk import walk
 
-        animation = images.gif(walk(model, count or 6, frames, seed=seed, **conditions))
+        animation = images.gif(walk(model, count, frames, seed=seed, **given))
         _written(out, lambda part: part.write_bytes(animation))
         return
-    if grid and count is None and label is None:
-        sheet = model.sheet(seed=seed)
-    elif grid:
-        sheet = images.grid(model.sample(100 if count is None else count, seed=seed, **conditions), 10)
-    else:
-        made = model.sample(16 if count is None else count, seed=seed, **conditions)
+    if not grid:
+        _check_left(out, count)
+    made = model.sample(count, seed=seed, **given)
     if grid:
-        _written(out, sheet.save)
+        _written(out, images.grid(made, 10).save)
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -70,13 +93,15 @@ def _written(out: Path, write: Callable[[Path], object]) -> None:
     console.print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _check_gif(out: Path, grid: bool, count: int | None, force: bool) -> None:
+def _check_gif(out: Path, grid: bool, count: int | None, force: bool, labels: list[str]) -> None:
     if grid or out.suffix.lower() != ".gif":
         raise GanzooError(
             f"--interpolate writes an animation; give --out a name such as walk.gif, not {str(out)!r}, no --grid"
         )
     if count is not None and not 2 <= count <= 1000:
         raise GanzooError(f"--count {count} is no number of latents to walk between; give 2 to 1000")
+    if len(labels) > 1:
+        raise GanzooError("--interpolate takes one --label; without any it shows all classes side by side")
     if out.exists() and not force:
         raise GanzooError(f"{str(out)!r} exists; choose another name, or overwrite it with --force")
 
@@ -91,10 +116,36 @@ def _check(out: Path, grid: bool, force: bool) -> None:
         raise GanzooError(f"{str(out)!r} exists; choose another name, or overwrite it with --force")
 
 
-def _label(model: Any, label: str | None) -> dict[str, Any]:
-    if label is None:
-        return {}
+def _check_left(out: Path, count: int) -> None:
+    """Refuse to write beside pictures of an earlier command, which would look like this one's."""
+    numbered = (path.name for path in out.iterdir()) if out.is_dir() else ()
+    left = sorted(name for name in numbered if re.fullmatch(r"\d{5,}\.png", name) and int(name[:-4]) >= count)
+    if left:
+        more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+        raise GanzooError(
+            f"{str(out)!r} holds {left[0]}{more}, which would stay beside the {count} pictures of this command; delete "
+            "what is there, or choose another folder"
+        )
+
+
+def _label(model: Any, label: str) -> str | int:
     if label not in model.labels:
         with contextlib.suppress(ValueError):
-            return {"label": int(label)}
-    return {"label": label}
+            return int(label)
+    return label
+
+
+def _in_turn(labels: list[str | int], count: int) -> dict[str, Any]:
+    if len(labels) < 2:
+        return {"label": labels[0]} if labels else {}
+    return {"label": [labels[i % len(labels)] for i in range(count)]}
+
+
+def _settings(model: Any, settings: list[str]) -> dict[str, Any]:
+    given = dict(assignment(text, "truncation=0.7") for text in settings)
+    takes = [*model.options, *(name for name in model.conditions if name != "label")]
+    for name in given:
+        if name not in takes:
+            known = (", ".join(takes) or "none") + ("; a class is given by --label" if model.labels else "")
+            raise GanzooError(f"model {model.name!r} has no option {name!r} to --set; it takes {known}")
+    return given

@@ -2,17 +2,15 @@
 
 import contextlib
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ganzoo.cli import app, console, errors, is_main
-from ganzoo.errors import GanzooError
+from ganzoo.cli import app, assignment, console, errors, is_main
 from ganzoo.interrupts import leaving_at_once
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def train(
     from ganzoo.recipes import Recipe
 
     chosen = Recipe.load(recipe)
-    changes = dict(_assignment(text) for text in settings or [])
+    changes = dict(assignment(text) for text in settings or [])
     if seed is not None:
         changes["training.seed"] = seed
     if data is not None:
@@ -121,13 +119,3 @@ def summary(run: "Run") -> None:
         )
     line = f"model: file:{run.folder}  (ganzoo sample file:{run.folder} --grid --out samples.png)"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise GanzooError(f"--set wants a setting and its value such as training.images=1000, not {text!r}")
-    try:
-        return name.strip(), tomllib.loads(f"v = {value}")["v"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return name.strip(), value.strip()  # a word without quotes
