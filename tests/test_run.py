@@ -1,11 +1,14 @@
 """The folder of a training is never taken from somebody else, nor lost to a mistake."""
 
 import json
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import ganzoo
 from ganzoo.errors import GanzooError, RunError
+from ganzoo.resolve import on_folder
 from ganzoo.run import Run
 from tests.support import tiny
 
@@ -38,6 +41,25 @@ def test_a_changed_recipe_is_refused_on_resume_naming_what_differs(run):
     assert "images" not in str(caught.value)
     assert "--restart" in str(caught.value)
     assert contents(run.folder) == before
+
+
+def test_data_is_compared_by_its_place_and_not_by_its_spelling(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("pictures", "others"):
+        Path(place).mkdir()
+        for i in range(4):
+            Image.new("L", (28, 28), 40 * i).save(Path(place) / f"{i}.png")
+    recipe = tiny("gan-mnist")
+
+    def go_on(images, folder):
+        chosen = on_folder(recipe.changed({"training.images": images}), folder)
+        return ganzoo.train(chosen, out=tmp_path / "run", device="cpu")
+
+    go_on(8, "pictures")
+    assert go_on(16, tmp_path / "pictures").metrics()[-1]["images"] == 16
+    assert go_on(24, "others/../pictures").metrics()[-1]["images"] == 24
+    with pytest.raises(RunError, match="data.path was 'others/../pictures' and is now 'others'"):
+        go_on(32, "others")
 
 
 def test_another_recipe_is_refused_and_restart_begins_anew(run):

@@ -81,6 +81,9 @@ def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:
     old, new = refilled(run.recipe).identity(), parts.recipe.identity()
     if allow_world_size_change:  # micro-batches may then make up for processes
         old["training"]["accumulate"] = new["training"]["accumulate"]
+    for name, now in new["data"].items():  # one folder, spelled in two ways
+        if _one_place(old["data"].get(name), now):
+            old["data"][name] = now
     changed = _differences("", old, new)
     changed += _differences("data", run.spec.model_dump(), parts.spec.model_dump())
     if changed:
@@ -88,6 +91,13 @@ def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:
             f"this run was trained with other settings: {'; '.join(changed)}; "
             "use another folder, or begin anew with --restart"
         )
+
+
+def _one_place(then: object, now: object) -> bool:
+    try:
+        return isinstance(then, str) and isinstance(now, str) and Path(then).samefile(now)
+    except (OSError, ValueError):
+        return False
 
 
 def _differences(place: str, old: object, new: object) -> list[str]:
