@@ -24,6 +24,12 @@ needs_effnet = pytest.mark.skipif(
 )
 
 
+def need(package):
+    """Importing it here could import torchvision as it is, which dies beside a CPU build of torch."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+
+
 def test_it_follows_the_images_that_are_trained_on_and_never_below_float32():
     network = parts.features("digits-cnn")
     for dtype, own in ((torch.float64, torch.float64), (torch.bfloat16, torch.float32), (torch.float32, torch.float32)):
@@ -138,7 +144,7 @@ def test_dinov2_is_fetched_converted_and_kept(tmp_path, monkeypatch):
 
 def test_inception_is_refused_when_its_weights_are_not_the_standard_ones(tmp_path, monkeypatch):
     """Against a stand-in: the real weights were not fetched here."""
-    pytest.importorskip("torch_fidelity")
+    need("torch_fidelity")
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "weights.pth").write_bytes(b"something else")
     with stand_in(tmp_path) as url, pytest.raises(GanzooError, match=r"have the hash .* should have 6726825d"):
@@ -148,7 +154,7 @@ def test_inception_is_refused_when_its_weights_are_not_the_standard_ones(tmp_pat
 
 def test_inception_gives_features_and_scores_by_torch_fidelity(tmp_path, monkeypatch):
     """Against a stand-in with random weights: the real ones were not fetched here, so no FID was measured."""
-    pytest.importorskip("torch_fidelity")
+    need("torch_fidelity")
     monkeypatch.setenv("GANZOO_CACHE", str(tmp_path / "cache"))
     module = with_torchvision("torch_fidelity.feature_extractor_inceptionv3")
     with monkeypatch.context() as patch:  # the network as it is before weights are loaded
@@ -185,7 +191,8 @@ def test_a_score_is_called_fid_only_by_the_standard_protocol():
 
 def test_lpips_grows_with_the_difference(monkeypatch):
     """On a random backbone, which keeps the plumbing honest: AlexNet's weights were not fetched here."""
-    lpips = pytest.importorskip("lpips")
+    need("lpips")
+    lpips = with_torchvision("lpips")
     monkeypatch.setattr("ganzoo_metrics.restoration.LPIPS.backbone", {"pnet_rand": True})
     torch.manual_seed(0)
     metric = parts.metric("lpips")
