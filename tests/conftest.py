@@ -60,3 +60,21 @@ def command(capsys, monkeypatch):
         return Done(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def refused(command):
+    """Run a command that must end with exit code 2 and one sentence on stderr that has these words."""
+
+    def run(*arguments, words):
+        done = command(*arguments)
+        assert done.code == 2, (done.out, done.err)
+        message = [line for line in done.err.splitlines() if line.startswith("error: ")]
+        assert len(message) == 1, done.err
+        for word in [words] if isinstance(words, str) else words:
+            assert word in done.err
+        assert "Traceback" not in done.err
+        assert not done.out
+        return done
+
+    return run

@@ -91,3 +91,8 @@ def _run(command, paths, more):
     return subprocess.run(
         command, env=environment(paths, **more), capture_output=True, text=True, timeout=120, check=False
     )
+
+
+def contents(folder):
+    """The bytes of each file below a folder, by its path there."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

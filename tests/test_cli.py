@@ -8,40 +8,14 @@ import sys
 import time
 
 import pytest
-from PIL import Image
 
-import ganzoo
-from ganzoo.images import grid, to_pil
-from tests.evaluation import untrained
-from tests.support import distribution, environment, ganzoo_command
+from tests.support import contents, distribution, environment, ganzoo_command
 
 TINY = ["architecture.width=8", "architecture.latent_size=4", "training.batch_size=4", "training.images=8"]
 
 
-@pytest.fixture
-def refused(command):
-    """Run a command that must end with exit code 2 and one sentence on stderr that has these words."""
-
-    def run(*arguments, words):
-        done = command(*arguments)
-        assert done.code == 2, (done.out, done.err)
-        message = [line for line in done.err.splitlines() if line.startswith("error: ")]
-        assert len(message) == 1, done.err
-        for word in [words] if isinstance(words, str) else words:
-            assert word in done.err
-        assert "Traceback" not in done.err
-        assert not done.out
-        return done
-
-    return run
-
-
 def tiny(*more):
     return [part for text in (*TINY, *more) for part in ("--set", text)]
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # listings
@@ -244,150 +218,6 @@ def test_debug_shows_the_traceback(tmp_path):
     assert done.returncode != 0
     assert "Traceback" in done.stderr
     assert "UnknownNameError" in done.stderr
-
-
-# sample
-
-
-def test_sample_single_images(command, conditional_run, tmp_path):
-    name = f"file:{conditional_run.folder}"
-    done = command("sample", name, "--count", 3, "--seed", 5, "--out", tmp_path / "one")
-    assert done.code == 0, done.err
-    assert f"wrote 3 images to {tmp_path / 'one'}" in done.out
-    files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["00000.png", "00001.png", "00002.png"]
-    assert Image.open(tmp_path / "one" / "00000.png").size == (28, 28)
-    command("sample", name, "--count", 3, "--seed", 5, "--out", tmp_path / "two")
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
-
-
-def test_sample_a_grid(command, conditional_run, unconditional_run, tmp_path):
-    for name, more in (
-        (conditional_run, []),
-        (unconditional_run, []),
-        (conditional_run, ["--label", "3", "--count", 5]),
-    ):
-        out = tmp_path / "new folder" / f"{len(list(tmp_path.rglob('*.png')))}.png"
-        assert command("sample", f"file:{name.folder}", "--grid", "--out", out, *more).code == 0
-        assert Image.open(out).size[0] > 280
-    assert len(contents(tmp_path)) == 3
-
-
-def test_several_labels_take_turns(command, conditional_run, tmp_path):
-    name, model = f"file:{conditional_run.folder}", conditional_run.model("cpu")
-    assert command("sample", name, "--label", 2, "--label", 0, "--label", 2, "--out", tmp_path / "one").code == 0
-    assert command("sample", name, "--label", 4, "--label", "7", "--count", 5, "--out", tmp_path / "two").code == 0
-    for folder, labels in (("one", [2, 0, 2]), ("two", [4, 7, 4, 7, 4])):
-        wanted = [to_pil(image).tobytes() for image in model.sample(len(labels), seed=0, label=labels)]
-        assert [Image.open(file).tobytes() for file in sorted((tmp_path / folder).iterdir())] == wanted
-    assert command("sample", name, "--grid", "--label", 1, "--label", 2, "--out", tmp_path / "rows.png").code == 0
-    rows = grid(model.sample(20, seed=0, label=[1] * 10 + [2] * 10), 10)
-    assert Image.open(tmp_path / "rows.png").tobytes() == rows.tobytes()
-
-
-def test_an_option_of_the_generator_is_set(command, refused, tmp_path):
-    style = f"file:{untrained.write(tmp_path / 'style', 'stylegan2-mnist')}"
-    model = ganzoo.load(style, device="cpu")
-    how = ("--set", "truncation=0.3", "--device", "cpu")
-    assert command("sample", style, *how, "--count", 1, "--label", 2, "--out", tmp_path / "one").code == 0
-    (image,) = model.sample(1, seed=0, label=2, truncation=0.3)
-    assert Image.open(tmp_path / "one" / "00000.png").tobytes() == to_pil(image).tobytes()
-    assert command("sample", style, *how, "--grid", "--out", tmp_path / "sheet.png").code == 0
-    assert Image.open(tmp_path / "sheet.png").tobytes() == model.sheet(truncation=0.3).tobytes()
-    other = ("--out", tmp_path / "other")
-    refused(
-        "sample", style, *other, "--set", "truncation=2", words="truncation must be a number from 0.0 to 1.0, not 2"
-    )
-    refused(
-        "sample", style, *other, "--set", "trunk=1", words="no option 'trunk' to --set; it takes truncation; a class"
-    )
-
-
-def test_pictures_of_an_earlier_command_do_not_stay_beside_new_ones(command, refused, conditional_run, tmp_path):
-    name, out = f"file:{conditional_run.folder}", tmp_path / "out"
-    assert command("sample", name, "--count", 4, "--out", out).code == 0
-    (out / "holiday.png").write_text("mine")
-    before = contents(out)
-    words = "holds 00002.png and 1 more, which would stay beside the 2 pictures of this command; delete"
-    refused("sample", name, "--count", 2, "--out", out, "--force", words=words)
-    assert contents(out) == before
-    assert command("sample", name, "--count", 5, "--seed", 1, "--out", out, "--force").code == 0
-    assert len(contents(out)) == 6
-    assert contents(out)["holiday.png"] == b"mine"
-
-
-def test_a_model_that_transforms_is_answered_with_its_command(refused, tmp_path):
-    words = "use `ganzoo transform srresnet-photos-x4 PICTURES --out FOLDER`"
-    refused("sample", "srresnet-photos-x4", "--out", tmp_path / "out", words=words)
-
-
-def test_the_shipped_model_draws_a_labelled_grid(command, tmp_path):
-    assert command("sample", "cgan-mnist", "--grid", "--out", tmp_path / "digits.png").code == 0
-    assert Image.open(tmp_path / "digits.png").size[0] >= 300
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--label", "10"], "has no label 10; its 10 labels are 0, 1, 2"),
-        (["--label", "-1"], "has no label -1"),
-        (["--label", "--1"], "has no label '--1'"),
-        (["--label", "²"], "has no label '²'"),
-        (["--label", "cat"], "has no label 'cat'"),
-        (["--count", "-3"], "count must be a whole number from 1 to 10000000, not -3"),
-        (["--count", "0"], "count must be"),
-        (["--seed", "-1"], "seed must be"),
-        (["--device", "tpu9"], "there is no device 'tpu9'"),
-        (["--grid"], "must be a picture's name such as samples.png"),
-        (["--label", "3", "--label", "ten"], "has no label 'ten'"),
-        (["--label", "3", "--label", "4", "--count", "10_000_001"], "count must be a whole number"),
-        (
-            ["--set", "truncation=0.7"],
-            "has no option 'truncation' to --set; it takes none; a class is given by --label",
-        ),
-        (["--set", "seed=3"], "has no option 'seed' to --set"),
-        (["--set", "truncation"], "--set wants a setting and its value such as truncation=0.7, not 'truncation'"),
-    ],
-)
-def test_a_sample_that_cannot_be_made(refused, conditional_run, tmp_path, arguments, words):
-    refused("sample", f"file:{conditional_run.folder}", "--out", tmp_path / "out", *arguments, words=words)
-    assert not (tmp_path / "out").exists()
-
-
-def test_samples_of_what_is_no_model(refused, unconditional_run, tmp_path):
-    out = ("--out", tmp_path / "out")
-    refused("sample", "cgan-mnits", *out, words="there is no model 'cgan-mnits'; did you mean 'cgan-mnist'")
-    refused("sample", "gan-mnist", *out, words="'gan-mnist' is a recipe")
-    refused("sample", f"file:{tmp_path / 'nothing'}", *out, words="there is no folder")
-    refused("sample", str(unconditional_run.folder), *out, words="write file:")
-    refused("sample", f"file:{unconditional_run.folder}", *out, "--label", "3", words="it is unconditional")
-    refused("sample", "cgan-mnist", "--out", tmp_path / "out.png", words="is one file; name a folder")
-    assert not contents(tmp_path)
-
-
-def test_an_output_that_exists_is_kept_without_force(refused, command, conditional_run, tmp_path):
-    name, sheet, folder = f"file:{conditional_run.folder}", tmp_path / "digits.png", tmp_path / "digits"
-    sheet.write_text("mine")
-    folder.mkdir()
-    (folder / "00000.png").write_text("mine")
-    refused("sample", name, "--grid", "--out", sheet, words="exists; choose another name, or overwrite it with --force")
-    refused("sample", name, "--out", folder, words="exists; choose another name, or overwrite it with --force")
-    refused("sample", name, "--grid", "--out", sheet, "--force", "--label", "99", words="has no label 99")
-    assert contents(tmp_path) == {"digits.png": b"mine", "digits/00000.png": b"mine"}
-    assert command("sample", name, "--grid", "--out", sheet, "--force").code == 0
-    assert command("sample", name, "--out", folder, "--count", 1, "--force").code == 0
-    assert Image.open(sheet).size[0] > 280
-    assert Image.open(folder / "00000.png").size == (28, 28)
-
-
-def test_a_place_that_cannot_be_written(refused, conditional_run, tmp_path):
-    (tmp_path / "file").write_text("mine")
-    name = f"file:{conditional_run.folder}"
-    refused("sample", name, "--grid", "--out", tmp_path / "file" / "digits.png", words="can't be written")
-    refused("sample", name, "--out", tmp_path / "file" / "digits", words="can't be written")
-    refused("sample", name, "--out", tmp_path / "file", words="exists")
-    refused("sample", name, "--out", tmp_path / "file", "--force", words="can't be written")
-    assert contents(tmp_path) == {"file": b"mine"}
 
 
 # signals

@@ -10,11 +10,7 @@ import ganzoo
 from ganzoo.errors import GanzooError, RunError
 from ganzoo.resolve import on_folder
 from ganzoo.run import Run
-from tests.support import tiny
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from tests.support import contents, tiny
 
 
 @pytest.mark.parametrize("restart", [False, True])

@@ -10,13 +10,9 @@ import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.errors import GanzooError, ModelError, RunError, Stopped
 from ganzoo.run import Run
-from tests.support import tiny
+from tests.support import contents, tiny
 
 EMA = {"training.ema": {"generator": {"half_life": 4}}}
-
-
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
 
     def norm(self, channels: int) -> nn.Module:
         if self.told:
-            return ToldBatchNorm(channels, self.classes, self.told)
+            return LatentBatchNorm(channels, self.classes, self.told)
         return ConditionalBatchNorm(channels, self.classes)
 
     def forward(self, latents: Tensor, label: Tensor) -> Tensor:
@@ -97,11 +97,13 @@ class ConditionalBatchNorm(nn.Module):
         nn.init.zeros_(self.shift.weight)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        gain, shift = self.gain(label)[:, :, None, None], self.shift(label)[:, :, None, None]
-        return torch.addcmul(shift, self.norm(x), gain)
+        return self.moved(x, self.gain(label), self.shift(label))
+
+    def moved(self, x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+        return torch.addcmul(shift[:, :, None, None], self.norm(x), gain[:, :, None, None])
 
 
-class ToldBatchNorm(ConditionalBatchNorm):
+class LatentBatchNorm(ConditionalBatchNorm):
     """The latent is told to every layer, and moves gain and shift linearly (as in BigGAN; Brock et al., 2019)."""
 
     def __init__(self, channels: int, classes: int, latent_size: int):
@@ -110,8 +112,7 @@ class ToldBatchNorm(ConditionalBatchNorm):
 
     def forward(self, x: Tensor, label: Tensor, latents: Tensor) -> Tensor:
         gain, shift = self.by_latent(latents).chunk(2, 1)
-        gain, shift = self.gain(label) + gain, self.shift(label) + shift
-        return torch.addcmul(shift[:, :, None, None], self.norm(x), gain[:, :, None, None])
+        return self.moved(x, self.gain(label) + gain, self.shift(label) + shift)
 
 
 class ProjectionDiscriminator(DCGANDiscriminator):

@@ -12,10 +12,9 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
-from ganzoo.photos import eight_bits
+from ganzoo.photos import READ, eight_bits
 
 log = logging.getLogger("ganzoo")
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
 class ImageFolder(ResidentDataset):
@@ -64,9 +63,9 @@ class ImageFolder(ResidentDataset):
 def _files(root: Path) -> list[Path]:
     if not root.is_dir():
         raise GanzooError(f"there is no folder {str(root)!r}")
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in READ and file.is_file())
     if not files:
-        raise GanzooError(f"folder {str(root)!r} holds no images ({', '.join(sorted(SUFFIXES))})")
+        raise GanzooError(f"folder {str(root)!r} holds no images ({', '.join(sorted(READ))})")
     return files
 
 

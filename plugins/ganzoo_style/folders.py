@@ -13,7 +13,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError, Settings, Spec
-from ganzoo_data.folder import SUFFIXES, fits, read_square
+from ganzoo.photos import READ
+from ganzoo_data.folder import fits, read_square
 from ganzoo_style.augment import Augment
 from ganzoo_style.domains import Domains
 
@@ -97,7 +98,7 @@ def images_in(root: Path, domain: str) -> dict[str, Path]:
     """The images below a folder, by their path without the suffix. Raises GanzooError when there are none."""
     if not root.is_dir():
         raise GanzooError(f"there is no folder {str(root)!r} for domain {domain}")
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in READ and file.is_file())
     if not files:
         raise GanzooError(f"domain {domain} is empty: folder {str(root)!r} holds no images")
     return {str(file.relative_to(root).with_suffix("")): file for file in files}
