@@ -95,16 +95,17 @@ def transformed(
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colours = {"LA": "L", "RGBA": "RGB"}.get(image.mode, image.mode)
     result = Image.new(image.mode, (image.width * scale, image.height * scale))
-    for tile in tiling.tiles(image.height, image.width, network, side):
-        top, bottom, left, right = tile.read
-        given = _tensor(image.crop((left, top, right, bottom)).convert(colours), channels)
-        made = tile.inside(tiling.whole(network, call, given), scale)
-        top, bottom, left, right = tile.keep
-        piece = _picture(made, colours)
-        if alpha is not None:
-            box = (left, top, right, bottom)
-            piece.putalpha(alpha.resize(piece.size, Image.Resampling.BICUBIC, box=box))
-        result.paste(piece, (left * scale, top * scale))
+    with tiling.held(network, image.height * image.width):
+        for tile in tiling.tiles(image.height, image.width, network, side):
+            top, bottom, left, right = tile.read
+            given = _tensor(image.crop((left, top, right, bottom)).convert(colours), channels)
+            made = tile.inside(tiling.whole(network, call, given), scale)
+            top, bottom, left, right = tile.keep
+            piece = _picture(made, colours)
+            if alpha is not None:
+                box = (left, top, right, bottom)
+                piece.putalpha(alpha.resize(piece.size, Image.Resampling.BICUBIC, box=box))
+            result.paste(piece, (left * scale, top * scale))
     return result
 
 

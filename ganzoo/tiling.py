@@ -1,6 +1,7 @@
 """Pictures of any size through a network: cut into tiles that overlap, so that no seam shows."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -8,12 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from ganzoo.memory import kept_for_now
+
 Call = Callable[[Tensor], Tensor]
 LEAST = 16  # pixels a side that a network with a `multiple` is given, or more (`least`)
 SIDE = 1024  # of a tile, in input pixels
-CPU_SIDE = 256  # there, where activations that fit the caches are faster than few tiles (docs/super-resolution.md)
+CPU_SIDE = 512  # there, for the memory of the activations
 SMALL_SIDE = 192  # where the result itself takes much memory
 LARGE = 100_000_000  # pixels of a result from which tiles are small
+HELD = 2**16  # pixels given from which memory is held: giving it back takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,17 @@ def _fitting(height: int, width: int, network: nn.Module) -> int:
     """The side of a tile that suits a picture and the device of the network."""
     if height * width * int(getattr(network, "scale", 1)) ** 2 > LARGE:
         return SMALL_SIDE
+    return CPU_SIDE if _on_cpu(network) else SIDE
+
+
+def _on_cpu(network: nn.Module) -> bool:
     like = next(network.parameters(), None)
-    return CPU_SIDE if like is not None and like.device.type == "cpu" else SIDE
+    return like is not None and like.device.type == "cpu"
+
+
+def held(network: nn.Module, pixels: int) -> AbstractContextManager[None]:
+    """What layers of a large picture free on a CPU is used by the next ones, within the block."""
+    return kept_for_now() if pixels >= HELD and _on_cpu(network) else nullcontext()
 
 
 def _cuts(length: int, side: int, multiple: int) -> list[tuple[int, int]]:
@@ -101,14 +114,15 @@ def transformed(network: nn.Module, call: Call, images: Tensor, side: int | None
     scale = int(getattr(network, "scale", 1))
     count, _, height, width = images.shape
     result = None
-    for tile in tiles(height, width, network, side):
-        top, bottom, left, right = tile.read
-        made = tile.inside(whole(network, call, images[:, :, top:bottom, left:right]), scale)
-        if tile.keep == (0, height, 0, width):  # one tile is the result, and needs no copy
-            return made.contiguous()
-        if result is None:
-            result = torch.empty(count, made.shape[1], height * scale, width * scale, device=images.device)
-        top, bottom, left, right = (scale * edge for edge in tile.keep)
-        result[:, :, top:bottom, left:right] = made
+    with held(network, count * height * width):
+        for tile in tiles(height, width, network, side):
+            top, bottom, left, right = tile.read
+            made = tile.inside(whole(network, call, images[:, :, top:bottom, left:right]), scale)
+            if tile.keep == (0, height, 0, width):  # one tile is the result, and needs no copy
+                return made.contiguous()
+            if result is None:
+                result = torch.empty(count, made.shape[1], height * scale, width * scale, device=images.device)
+            top, bottom, left, right = (scale * edge for edge in tile.keep)
+            result[:, :, top:bottom, left:right] = made
     assert result is not None
     return result

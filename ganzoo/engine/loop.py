@@ -17,7 +17,6 @@ from ganzoo.engine.compiled import Compiler
 from ganzoo.engine.export import export, lent, sheet
 from ganzoo.engine.graphs import Graphs
 from ganzoo.engine.measure import measured
-from ganzoo.engine.memory import keep_freed_memory
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
@@ -30,6 +29,7 @@ from ganzoo.engine.window import Window
 from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
+from ganzoo.memory import keep_freed_memory
 from ganzoo.regularized import attach, main_share
 from ganzoo.resolve import Parts
 from ganzoo.run import Run

@@ -35,7 +35,7 @@ directions of a translator as one batch, a frozen perceptual network whose targe
 multi-tensor average, channels_last where it measured faster (not for a batch of 1), nothing read from the device.
 `plain` is a tidy tutorial loop. ganzoo runs with everything on: average, metrics, finite checks, log. Where it is ahead
 of `fast`, that is memory which it keeps between steps instead of giving it back to the system and fetching it again
-page by page (`ganzoo/engine/memory.py`), Adam's kernel called without torch's sorting of tensors before it, and
+page by page (`ganzoo/memory.py`), Adam's kernel called without torch's sorting of tensors before it, and
 penalties of a gradient that spare the network the zeros which torch sends back through it (`ganzoo/straight.py`).
 Memory is what the steps add at their highest.
 
@@ -92,11 +92,16 @@ def write() -> None:
 
 def _head(found: dict[str, Any]) -> str:
     machines = [r["machine"] for r in found.values()]
-    dates = sorted(m["date"] for m in machines)
+    first, last = _dates(found)
     load = median(m[key] for m in machines for key in ("load", "load_after"))
     facts = {key: " / ".join(sorted({m[key] for m in machines})) for key in ("cpu", "torch", "python")}
     pairs = " or ".join(map(str, sorted({r["pairs"] for r in found.values()})))
-    return HEAD.format(pairs=pairs, first=dates[0], last=dates[-1], load=f"{load:.1f}", **facts)
+    return HEAD.format(pairs=pairs, first=first, last=last, load=f"{load:.1f}", **facts)
+
+
+def _dates(found: dict[str, Any]) -> tuple[str, str]:
+    dates = sorted(r["machine"]["date"] for r in found.values())
+    return dates[0], dates[-1]
 
 
 def _over(result: dict[str, Any], first: str, second: str, what: str = "cpu") -> Ratio:
@@ -198,7 +203,9 @@ def _threads() -> str:
         )
     load = max(r["machine"]["load"] for r in found.values())
     names = [s for s in ("plain", *NEEDED) if any(s in r["sides"] for r in found.values())]
-    text += f"At most {load:.1f} processes were running when a row began.\n\n| step (batch) | ganzoo over fast | "
+    first, last = _dates(found)
+    text += f"Measured {first} to {last}; at most {load:.1f} processes were running when a row began.\n\n"
+    text += "| step (batch) | ganzoo over fast | "
     text += " | ".join(f"{n} over ganzoo" for n in names) + " |\n| --- | --- |" + " --- |" * len(names) + "\n"
     for name, r in found.items():
         cells = [f"{_over(r, n, 'ganzoo', 'wall').median:.2f}" if n in r["sides"] else "" for n in names]

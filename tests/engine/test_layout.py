@@ -5,7 +5,6 @@ import torch
 
 import ganzoo
 from ganzoo.engine.loop import Engine
-from ganzoo.engine.memory import keep_freed_memory
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
 from ganzoo.resolve import resolve
@@ -60,9 +59,3 @@ def test_a_channels_last_training_resumes_exactly(tmp_path):
     parts = ganzoo.train(recipe, out=tmp_path / "parts", device="cpu")
     name = "model.safetensors"
     assert (whole.newest_export() / name).read_bytes() == (parts.newest_export() / name).read_bytes()
-
-
-def test_freed_memory_is_kept_under_any_c_library(monkeypatch):
-    keep_freed_memory()
-    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
-    keep_freed_memory()

@@ -1,5 +1,6 @@
 """Model.transform and `ganzoo transform`: pictures of any size and kind, without seams."""
 
+import platform
 import subprocess
 import sys
 
@@ -206,6 +207,24 @@ def test_an_array_gives_an_array(model):
     assert model.transform(np.asarray(photo.convert("L"))).shape == (24 * 4, 40 * 4)
     with pytest.raises(GanzooError, match=r"array of shape \(4, 4, 7\) and type uint8 is no picture"):
         model.transform(np.zeros((4, 4, 7), np.uint8))
+
+
+RESIDENT = """
+import torch, ganzoo
+from tests.memory import kib
+model, images = ganzoo.load("srresnet-photos-x4", device="cpu"), torch.rand(1, 3, 256, 256)
+before = kib("VmRSS")
+made = model.transform(images)
+print((kib("VmRSS") - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries hold memory as they do")
+def test_the_memory_that_layers_took_is_given_back():
+    done = subprocess.run(
+        [sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert int(done.stdout) < 35  # MiB; the result has 12, and its making takes 200
 
 
 MEASURE = """
