@@ -91,6 +91,20 @@ def webdataset(place, **settings):
     return kind(kind.Config.read(given | settings))
 
 
+@pytest.mark.parametrize(
+    "urls", ["pipe:touch {ran}", "{tars}/000.tar::pipe:touch {ran}", "http://x.org/0.tar'; touch '{ran}", "PIPE:{ran}"]
+)
+def test_addresses_are_no_commands(tars, tmp_path, urls):
+    with pytest.raises(GanzooError, match="neither a path nor a plain https, gs or hf address"):
+        webdataset(tars, urls=urls.format(ran=tmp_path / "ran", tars=tars))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pickles_are_no_data(parquet):
+    with pytest.raises(GanzooError, match="pickles, which can run code"):
+        huggingface(parquet, path="pandas", files=[str(parquet / "x.pkl")])
+
+
 WAYS = {
     "resident": lambda parquet, tars: huggingface(parquet),
     "mapped": lambda parquet, tars: huggingface(parquet, memory=0),

@@ -184,6 +184,8 @@ def _library():
 
 
 def _opened(library, c):
+    if c.path == "pandas":
+        raise GanzooError("files of the format 'pandas' are pickles, which can run code; store them as parquet")
     given = {"data_files": list(c.files) or None, "data_dir": c.folder, "revision": c.revision}
     try:
         return library.load_dataset(c.path, c.subset, split=c.split, streaming=c.streaming, **given)

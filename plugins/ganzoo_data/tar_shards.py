@@ -2,8 +2,10 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -11,6 +13,8 @@ from ganzoo import GanzooError, Settings, Spec
 from ganzoo_data.streams import Example, StreamedDataset
 
 PICTURES = "jpg", "jpeg", "png", "webp"
+# the library gives addresses to programs, some versions through a shell, and to a shell what follows `pipe:`
+ADDRESS = re.compile(r"(https?|gs|hf)://[\w.~:/?#@%+=,&-]+")
 
 
 class WebDataset(StreamedDataset):
@@ -39,6 +43,11 @@ class WebDataset(StreamedDataset):
         super().__init__(config)
         c, self.library = self.config, _library()
         self.shards = list(self.library.shardlists.expand_urls(c.urls))
+        strange = [
+            url for url in self.shards if urlsplit(url).scheme not in ("", "file") and not ADDRESS.fullmatch(url)
+        ]
+        if strange:
+            raise GanzooError(f"{strange[0][:200]!r} is neither a path nor a plain https, gs or hf address")
         if len(self.shards) < c.lanes:
             raise GanzooError(f"{c.urls!r} names {len(self.shards)} shards, which can't be read in {c.lanes} lanes")
         first = self._first()

@@ -125,6 +125,18 @@ def test_what_is_no_file(good, tmp_path, name, kind):
     assert not loads(good)
 
 
+def test_measuring_a_strangers_model_runs_no_command_that_its_recipe_names(good, tmp_path):
+    pytest.importorskip("webdataset")
+    config = json.loads((good / "config.json").read_text())
+    data = {"name": "webdataset", "urls": f"pipe:touch {tmp_path / 'ran'}", "size": 28, "channels": 1, "count": 9}
+    config["recipe"]["data"] = data
+    (good / "config.json").write_text(json.dumps(config))
+    model = ganzoo.load(f"file:{good}", device="cpu")
+    with pytest.raises(GanzooError, match="neither a path nor"):
+        ganzoo.evaluate(model, "duplicates", seeds=[0], count=10)
+    assert not (tmp_path / "ran").exists()
+
+
 JUNK = st.recursive(
     st.one_of(
         st.none(),
