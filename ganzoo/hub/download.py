@@ -14,7 +14,7 @@ from ganzoo.errors import ChecksumError, HubError, ModelError, UnreachableError
 from ganzoo.files import git_hash, sha256
 from ganzoo.folder import MOST, PUBLISHED, ModelFiles
 from ganzoo.hub.client import Hub, ask, patience
-from ganzoo.hub.etags import only_hashes
+from ganzoo.hub.etags import HASH, only_hashes
 from ganzoo.hub.reach import reach
 from ganzoo.names import COMMIT, Pinned, Repo, find
 
@@ -114,17 +114,18 @@ def cached(hub: Hub, repo: Repo, extra: Iterable[str] = ()) -> ModelFiles:
         sha = resolved.resolved
     except (RevisionResolutionError, OSError, ValueError):
         sha = ""
-    paths = {}
+    paths: dict[str, Path] = {}
+    hashes: dict[str, str] = {}
     for name in (*NEEDED, *extra) if COMMIT.fullmatch(sha) else ():
         path = try_to_load_from_cache(repo.id, name, cache_dir=hub.folder, revision=sha)
         if isinstance(path, str):
-            paths[name] = _blob(hub, path)
+            paths[name], named = _blob(hub, path), _named(path)
+            hashes |= {name: named} if HASH.fullmatch(named) else {}
     missing = [name for name in NEEDED if name not in paths]
     if missing:
         what = f"only a part of it (no {', '.join(missing)})" if paths else "nothing of it"
         why = "HF_HUB_OFFLINE is set" if hub.offline else "the Hub can't be reached"
         raise UnreachableError(f"{repo} is asked for while {why}, and this computer holds {what}; `ganzoo cache` lists")
-    hashes = {name: path.name for name, path in paths.items() if len(path.name) in (40, 64)}
     return ModelFiles(f"hf://{repo.id}@{sha}", paths, hashes)
 
 
@@ -192,6 +193,12 @@ def _blob(hub: Hub, path: str) -> Path:
     if not blob.is_relative_to(hub.folder):
         raise HubError(f"the cache {str(hub.folder)!r} has a link that leads out of it; empty it, then try again")
     return blob
+
+
+def _named(path: str) -> str:
+    """The hash that the cache's symlink names; what it leads to may stand in a store of all repositories, under a hash
+    of another kind."""
+    return Path(path).readlink().name if Path(path).is_symlink() else ""
 
 
 def _remember(hub: Hub, snapshot: Snapshot) -> None:

@@ -117,6 +117,22 @@ def test_partly_cached_it_says_what_is_missing(hub_server, published, stranger):
         assert time.monotonic() - began < 2
 
 
+def test_files_in_the_store_of_all_repositories_are_found_and_checked(hub_server, published, stranger):
+    """The client keeps a Xet file once, under Xet's own hash, and links to it from each repository's blobs."""
+    name = load("hf://user/digits", stranger).origin
+    (blob,) = (path for path in stranger.folder.glob("models--*/blobs/*") if len(path.name) == 64)
+    store = stranger.folder / "blobs" / "ab" / ("ab" * 32)
+    store.parent.mkdir(parents=True)
+    blob.rename(store)
+    blob.symlink_to(os.path.relpath(store, blob.parent))
+    hub_server.close()
+    for asked in ("hf://user/digits", name):
+        assert load(asked, stranger).origin == name
+    store.write_bytes(store.read_bytes()[:-1] + b"x")
+    with pytest.raises(ChecksumError, match="model.safetensors"):
+        load(name, stranger)
+
+
 def test_a_branch_that_moved_stays_usable_offline(hub_server, published, exported, stranger):
     first = load("hf://user/digits", stranger).origin
     published.commit({"README.md": b"new"})
