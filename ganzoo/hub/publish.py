@@ -229,5 +229,7 @@ def _keep(ready: Prepared, folder: Path) -> None:
         if name in ready.sizes:
             temporary = folder / f".{name}.new"
             with contextlib.suppress(OSError):
-                shutil.copyfile(ready.folder / name, temporary)
+                temporary.unlink(missing_ok=True)
+                with (ready.folder / name).open("rb") as new, temporary.open("xb") as file:  # x: through no symlink
+                    shutil.copyfileobj(new, file, 1024 * 1024)
                 temporary.replace(folder / name)

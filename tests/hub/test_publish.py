@@ -45,6 +45,15 @@ def test_the_folder_on_disk_becomes_what_is_on_the_hub(hub_server, folder, hub):
     assert set(files) - {".gitattributes"} == {"README.md", "config.json", "model.safetensors", "samples.png"}
 
 
+@pytest.mark.parametrize("name", ["config.json", "README.md"])
+def test_it_becomes_so_through_no_link(folder, hub, tmp_path, name):
+    (tmp_path / "mine").write_text("precious")
+    (folder / f".{name}.new").symlink_to(tmp_path / "mine")
+    publish(folder, hub=hub)
+    assert (tmp_path / "mine").read_text() == "precious"
+    assert not (folder / name).is_symlink()
+
+
 def test_publishing_again_writes_nothing(hub_server, folder, hub):
     first = publish(folder, hub=hub)
     again = publish(folder, hub=hub)
