@@ -80,10 +80,9 @@ def _run_states(source: str) -> tuple[dict[str, dict[str, Tensor]], list[dict[st
 def _model_states(source: str, base: ModelFiles) -> tuple[dict[str, dict[str, Tensor]], list[dict[str, Any]]]:
     model = Model.read(base, device="cpu")
     config = model.config
-    shipped = not base.name.startswith("hf://") and not source.startswith(
-        "file:"
-    )  # its folder is this machine's affair
-    mine = {"model": source if shipped else base.name, "licence": config.licence, "data": [_data(config.spec)]}
+    local = config.name if source.startswith("file:") else source  # its folder is this machine's affair
+    name = base.name if base.name.startswith("hf://") else local
+    mine = {"model": name, "licence": config.licence, "data": [_data(config.spec)]}
     if not base.has("training.safetensors"):
         log.info("start_from %s: it has no training.safetensors, so only what it publishes is loaded", source)
         states = {name: dict(network.state_dict()) for name, network in model.networks.items()}

@@ -79,6 +79,16 @@ def test_a_run_of_ones_own_carries_its_data_alone(run, hub, tmp_path):
     assert str(run.folder.parent) not in card
 
 
+def test_a_model_folder_is_named_without_its_place(folder, hub, tmp_path):
+    config = json.loads((folder / "config.json").read_text()) | {"licence": "cc-by-sa-4.0"}
+    (folder / "config.json").write_text(json.dumps(config))
+    tuned = ganzoo.train({**SMALL, "start_from": f"file:{folder}"}, out=tmp_path / "tuned", device="cpu")
+    ganzoo.publish(tuned, "user/tuned", licence="cc-by-sa-4.0", gate=False, hub=hub)
+    written = [(tuned.newest_export() / name).read_text() for name in ("README.md", "config.json")]
+    assert "Fine-tuned from gan-mnist (cc-by-sa-4.0)." in written[0]
+    assert [text for text in written if str(tmp_path) in text] == []
+
+
 def test_another_shape_is_refused_and_nothing_is_left(base, stranger, tmp_path):
     with pytest.raises(GanzooError, match=r"fits only \d+% of"):
         train(stranger, tmp_path / "tuned", architecture={**SMALL["architecture"], "width": 9})
