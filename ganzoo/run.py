@@ -11,6 +11,7 @@ from ganzoo.dataset import Spec
 from ganzoo.errors import RunError
 from ganzoo.files import from_json, to_json
 from ganzoo.recipes import Recipe
+from ganzoo.settings import mistakes
 
 if TYPE_CHECKING:
     import torch
@@ -55,8 +56,12 @@ class Run:
 
     @property
     def spec(self) -> Spec:
-        """What the training data was."""
-        return Spec.read(self._record()["spec"])
+        """What the training data was. Raises RunError."""
+        try:
+            return Spec.read(self._record()["spec"])
+        except ValueError as error:
+            said = "; ".join(mistakes(error, "spec")[:5])
+            raise RunError(f"{str(self.folder)!r} is no run folder: its recipe.json has mistakes ({said})") from None
 
     def _record(self) -> dict[str, Any]:
         try:

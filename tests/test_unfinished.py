@@ -1,5 +1,7 @@
 """A run that was stopped, or still trains, can be used: its model is that of the newest complete checkpoint."""
 
+import hashlib
+import json
 import shutil
 import signal
 
@@ -9,6 +11,8 @@ import torch
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.errors import GanzooError, ModelError, RunError, Stopped
+from ganzoo.files import to_json
+from ganzoo.resolve import built
 from ganzoo.run import Run
 from tests.support import contents, tiny
 
@@ -85,6 +89,53 @@ def test_a_checkpoint_that_goes_away_or_does_not_fit_is_one_sentence(stopped, mo
     monkeypatch.setattr(checkpoints.Checkpoint, "tensors", lambda self, part: {"other": torch.zeros(1)})
     with pytest.raises(RunError, match=r"step-00000002' can't be read as a model \(Error"):
         stopped.model()
+
+
+def strangers(stopped, folder, spec=(), architecture=(), **manifest):
+    """A run with one checkpoint, whose words and manifest are anybody's; the checksum is right, for it is no secret."""
+    step = folder / "checkpoints" / "step-00000001"
+    step.mkdir(parents=True)
+    record = json.loads((stopped.folder / "recipe.json").read_text())
+    record["spec"].update(spec)
+    record["recipe"]["architecture"].update(architecture)
+    (folder / "recipe.json").write_text(json.dumps(record))
+    whole = {"schema": 1, "step": 1, "images": 4, "seconds": 1.0, "files": {}} | manifest
+    checksum = hashlib.sha256(to_json(whole).encode()).hexdigest()
+    (step / "manifest.json").write_text(to_json(whole | {"checksum": checksum}))
+    return f"file:{folder}"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"files": {"/dev/zero": {"size": 0, "sha256": ""}}},  # which has no end
+        {"files": {"../../recipe.json": {"size": 0, "sha256": ""}}},
+        {"files": [1]},
+        {"files": {"networks/generator.safetensors": 1}},
+        {"step": "x"},
+        {"images": None},
+    ],
+    ids=str,
+)
+def test_a_strangers_manifest_is_read_with_suspicion(stopped, tmp_path, manifest):
+    with pytest.raises(RunError):
+        ganzoo.load(strangers(stopped, tmp_path / "run", **manifest), device="cpu")
+
+
+def test_a_strangers_run_takes_no_memory_before_its_weights_fit(stopped, tmp_path, monkeypatch):
+    name = strangers(stopped, tmp_path / "run", architecture={"width": 512})
+    real = []
+    monkeypatch.setattr(
+        "ganzoo.engine.unfinished.built", lambda *given: (real.append(torch.empty(0).is_meta), built(*given))[1]
+    )
+    with pytest.raises(RunError, match=r"can't be read as a model \(there is no regular file generator.safetensors"):
+        ganzoo.load(name, device="cpu")
+    assert real == [True]
+
+
+def test_a_strangers_spec_is_one_sentence(stopped, tmp_path):
+    with pytest.raises(RunError, match="recipe.json has mistakes"):
+        Run(strangers(stopped, tmp_path / "run", spec={"count": "many"}).removeprefix("file:")).spec  # noqa: B018
 
 
 def test_a_name_that_is_too_long_for_a_folder_is_one_sentence():

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import logging
+import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ganzoo.errors import RunError
-from ganzoo.files import from_json, remove, sha256, staged, to_json, write
+from ganzoo.files import from_json, open_regular, remove, staged, to_json, write
 
 log = logging.getLogger("ganzoo")
 SCHEMA = 1
@@ -112,11 +114,23 @@ def read(path: Path) -> Checkpoint:
             f"checkpoint {path} has schema {manifest.get('schema')} and this ganzoo reads {SCHEMA}; "
             "upgrade torch-ganzoo"
         )
+    _check_facts(manifest)
     for file, expected in manifest["files"].items():
-        part = path / file
-        if part.stat().st_size != expected["size"] or sha256(part) != expected["sha256"]:
-            raise ValueError(f"{file} is not what the manifest says")
+        with open_regular(path / file) as part:
+            same = os.fstat(part.fileno()).st_size == expected.get("size")
+            if not same or hashlib.file_digest(part, "sha256").hexdigest() != expected.get("sha256"):
+                raise ValueError(f"{file} is not what the manifest says")
     return Checkpoint(path, manifest)
+
+
+def _check_facts(manifest: dict[str, Any]) -> None:
+    """Refuse what no ganzoo writes: the folder may be a stranger's, and its checksum holds no secret."""
+    files = manifest.get("files")
+    if not isinstance(files, dict) or type(manifest.get("step")) is not int:
+        raise ValueError("manifest.json lacks what every manifest says")
+    for file, about in files.items():
+        if not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*\.(safetensors|pt)", file) or not isinstance(about, dict):
+            raise ValueError(f"{file[:200]!r} is no file of a checkpoint")
 
 
 def _checksum(manifest: dict[str, Any]) -> str:

@@ -1,17 +1,20 @@
 """The model of a checkpoint: what a run that hasn't come to its end would publish now. Nothing is written."""
 
 import logging
+from pathlib import Path
 
 import torch
 
+from ganzoo.architecture import Architecture
 from ganzoo.devices import device_of
 from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.engine.export import description
-from ganzoo.errors import RunError
+from ganzoo.errors import ModelError, RunError
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
 from ganzoo.resolve import architecture_of, built
 from ganzoo.run import Run
+from ganzoo.weights import layout_of, open_weights
 
 log = logging.getLogger("ganzoo")
 
@@ -38,12 +41,24 @@ def model_of(run: Run, saved: checkpoints.Checkpoint) -> Model:
     networks = {}
     try:
         for name in architecture.published:
-            networks[name] = built(recipe.architecture.name, architecture, name)
             held = f"ema/{name}" if saved.has(f"ema/{name}") else f"networks/{name}"
+            _check_fit(recipe.architecture.name, architecture, name, saved.path / f"{held}.safetensors")
+            networks[name] = built(recipe.architecture.name, architecture, name)
             networks[name].load_state_dict(saved.tensors(held))
-    except (OSError, RuntimeError) as error:  # a run that goes on deletes old ones; other versions build other shapes
+        images, seconds = saved.manifest["images"], round(saved.manifest["seconds"], 1)
+        trained = {"steps": saved.step, "images": images, "seconds": seconds}
+        config = description(recipe, run.spec, networks) | {"trained": trained, "lineage": run.lineage}
+        return Model(ModelConfig.read(config), networks, architecture.image_range)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, ModelError) as error:
+        # a run that goes on deletes old ones; other versions build other shapes; a stranger's may hold anything
         words = " ".join(str(error).split())[:300]
         raise RunError(f"checkpoint {str(saved.path)!r} can't be read as a model ({words}); try again") from None
-    trained = {"steps": saved.step, "images": saved.manifest["images"], "seconds": round(saved.manifest["seconds"], 1)}
-    config = description(recipe, run.spec, networks) | {"trained": trained, "lineage": run.lineage}
-    return Model(ModelConfig.read(config), networks, architecture.image_range)
+
+
+def _check_fit(name: str, architecture: Architecture, network: str, path: Path) -> None:
+    """Compare a file's header with the network, before there is memory for either: the run may be a stranger's."""
+    with torch.device("meta"):
+        skeleton = built(name, architecture, network)
+    expected = layout_of({network: skeleton}, "float32")
+    with open_weights(path, path.name) as file:
+        file.check({key.removeprefix(f"{network}."): about for key, about in expected.items()})
