@@ -88,11 +88,12 @@ def find(name: str) -> Path | Pinned | Repo:
         return local_folder(name)
     if name.lower().startswith("hf:"):
         return parse_repo(name)
-    if Path(name).is_dir() and not _is_short(name):
+    there, folder = _on_disk(name)
+    if folder and not _is_short(name):
         raise ModelError(f"{name!r} is a folder and no model's name; write file:{name}")
-    if "/" in name or name.startswith((".", "~")) or (Path(name).exists() and not _is_short(name)):
-        there = name if REPOSITORY.fullmatch(name) else "USER/NAME"
-        raise ModelError(f"{name!r} is no model's name; write file:{name} for a folder, or hf://{there} for the Hub")
+    if "/" in name or name.startswith((".", "~")) or (there and not _is_short(name)):
+        repo = name if REPOSITORY.fullmatch(name) else "USER/NAME"
+        raise ModelError(f"{name!r} is no model's name; write file:{name} for a folder, or hf://{repo} for the Hub")
     if name in registry().names("model"):
         return Path(str(registry().get("model", name)))
     if name in catalogue():
@@ -144,6 +145,14 @@ def local_folder(name: str) -> Path:
     if run is not None and not (folder / "config.json").is_file():
         raise ModelError(f"{str(folder)!r} is a part of a run; name the run itself, file:{run}")
     return folder
+
+
+def _on_disk(name: str) -> tuple[bool, bool]:
+    """Whether something has this name here, and whether it is a folder."""
+    try:
+        return Path(name).exists(), Path(name).is_dir()
+    except OSError:  # too long for a file
+        return False, False
 
 
 def _is_short(name: str) -> bool:

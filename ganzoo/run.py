@@ -47,7 +47,10 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        return (self.folder / "recipe.json").is_file()
+        try:
+            return (self.folder / "recipe.json").is_file()
+        except OSError:  # too long a name, or a folder that may not be looked into
+            return False
 
     @property
     def recipe(self) -> Recipe:
