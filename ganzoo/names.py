@@ -31,7 +31,11 @@ class Repo:
     revision: str | None = None
 
     def __str__(self) -> str:
-        return f"hf://{self.id}" + (f"@{self.revision}" if self.revision else "")
+        """As `parse_repo` takes it: it needs the slashes of a branch's name spelled %2F."""
+        if self.revision is None:
+            return f"hf://{self.id}"
+        as_is = self.revision.startswith("refs/pr/")
+        return f"hf://{self.id}@{self.revision if as_is else self.revision.replace('/', '%2F')}"
 
 
 class PinnedFile(Settings):

@@ -32,6 +32,7 @@ def publish(
     Log in first with `hf auth login`, or set HF_TOKEN. Look at `--dry-run` before you publish.
     """
     from ganzoo.hub.publish import publish as send
+    from ganzoo.names import Repo
 
     made = send(
         source,
@@ -56,7 +57,7 @@ def publish(
     else:
         what = "published" if made.changed else "it was there already:"
         console.print(f"{what} {made.url} at {made.commit}", highlight=False, soft_wrap=True)
-        console.print(f'load it with ganzoo.load("hf://{repo}{f"@{tag or revision}" if tag or revision else ""}")')
+        console.print(f'load it with ganzoo.load("{Repo(repo, tag or revision)}")', highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -64,6 +65,12 @@ def test_publish_search_pull_cache(ganzoo, hub_server, run, tmp_path):
     blob = next(path for path in (tmp_path / "cache").rglob("blobs/*") if len(path.name) == 64)
     blob.write_bytes(b"x")
     assert ganzoo("cache", "verify").returncode == 1
+
+
+def test_what_publish_says_to_load_is_loaded(ganzoo, run, hub_server):
+    to = ("publish", run.folder, "user/digits", "--licence", "cc-by-sa-4.0", "--no-gate", "--revision", "trial/x")
+    said = re.search(r'ganzoo\.load\("(.*)"\)', ganzoo(*to).stdout)[1]
+    assert ganzoo("pull", said).returncode == 0
 
 
 @pytest.mark.parametrize(

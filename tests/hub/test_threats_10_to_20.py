@@ -17,7 +17,7 @@ import ganzoo
 from ganzoo.errors import ChecksumError, GanzooError, HubError, ModelError, PublishError, UnknownNameError
 from ganzoo.hub import cache
 from ganzoo.hub.client import Hub
-from ganzoo.names import REPOSITORY, REVISION, find
+from ganzoo.names import REPOSITORY, REVISION, Repo, find
 from tests.hub.conftest import SMALL
 from tests.hub.hostile import config_with, header_of, safetensors
 
@@ -212,6 +212,11 @@ def test_T17_any_text_is_a_repository_or_an_error(name):
     assert REPOSITORY.fullmatch(found.id)
     assert found.revision is None or REVISION.fullmatch(found.revision)
     assert ".." not in str(found)
+
+
+@pytest.mark.parametrize("revision", [None, "v1", "refs/pr/1", "fp16/x", "refs/convert/parquet"])
+def test_T17_a_repository_is_spelled_as_it_is_read(revision):
+    assert find(str(Repo("user/digits", revision))) == Repo("user/digits", revision)
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
