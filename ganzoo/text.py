@@ -9,14 +9,14 @@ HIDDEN = re.compile(
     "\U000e0000-\U000e007f]"
 )
 TOKENS = {
-    "a Hugging Face token": re.compile(rb"\b(?:hf|api_org)_[A-Za-z0-9]{8,}"),
+    "a Hugging Face token": re.compile(rb"\b(?:hf_(?:oauth|jwt)_[\w.-]{8,}|(?:hf|api_org)_[A-Za-z0-9]{8,})"),
     "a GitHub token": re.compile(rb"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,})"),
     "an AWS key": re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
     "an API key": re.compile(rb"\bsk-[A-Za-z0-9_-]{20,}"),
     "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 }
 # random bytes may look like a short token once in a while, never like one of full length
-TOKENS_IN_BINARY = {"a Hugging Face token": re.compile(rb"\bhf_[A-Za-z0-9]{30,}")} | {
+TOKENS_IN_BINARY = {"a Hugging Face token": re.compile(rb"\bhf_(?:(?:oauth|jwt)_[\w.-]{30,}|[A-Za-z0-9]{30,})")} | {
     kind: pattern for kind, pattern in TOKENS.items() if kind == "a private key"
 }
 

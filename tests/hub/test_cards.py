@@ -218,3 +218,11 @@ def test_plain_and_scrub():
     assert scrub(f"see {token}!") == "see ***!"
     assert tokens_in(token.encode()) == ["a Hugging Face token"]
     assert tokens_in(b"half_hf_short") == []
+
+
+@pytest.mark.parametrize("kind", ["oauth", "jwt"])
+def test_tokens_of_logins_by_browser_and_of_trusted_publishers_are_tokens(kind):
+    token = f"hf_{kind}_eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiI2Ml8tIn0.c2ln-_bmF0"
+    assert scrub(f"see {token} there") == "see *** there"
+    assert tokens_in(token.encode()) == tokens_in(token.encode(), binary=True) == ["a Hugging Face token"]
+    assert tokens_in(b"hf_hub_download(hf_oauth_token)") == []
