@@ -103,8 +103,11 @@ class Hub:
 
 def check_endpoint(url: str) -> None:
     """Refuse plain http beyond this computer, and say when the Hub isn't huggingface.co: it is sent the token."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # brackets that don't close, a port that is none
+        parts, host = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not host or parts.username:
         raise HubError(f"HF_ENDPOINT {scrub(plain(url))!r} is no address of a Hub; write https://HOST")
     if host in LOOPBACK:

@@ -39,10 +39,13 @@ def _gate(url: str) -> tuple[str, int]:
     host = parts.hostname or ""
     proxies = {} if proxy_bypass(host) else getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if proxy:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        host = parts.hostname or ""
-    return host, parts.port or PORTS.get(parts.scheme, 80)
+    try:
+        if proxy:
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+            host = parts.hostname or ""
+        return host, parts.port or PORTS.get(parts.scheme, 80)
+    except ValueError:  # not repeated, for it may hold a password
+        raise UnreachableError(f"the proxy on the way to {plain(url)} is no address; look at https_proxy") from None
 
 
 def _knock(host: str, port: int, answers: SimpleQueue[int]) -> None:

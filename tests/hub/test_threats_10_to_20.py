@@ -134,6 +134,9 @@ def test_T11_a_token_that_is_none_is_not_repeated(token):
         ("hub.example", "no address of a Hub"),
         ("http://127.0.0.1.evil.example", "plain http"),
         ("http://169.254.169.254", "plain http"),
+        ("http://[::1", "no address of a Hub"),
+        ("https://hub.example:99999", "no address of a Hub"),
+        ("https://hub.example:x", "no address of a Hub"),
     ],
 )
 def test_T12_a_hub_must_be_reached_safely(url, said, monkeypatch, caplog):

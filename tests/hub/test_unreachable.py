@@ -70,3 +70,13 @@ def test_a_proxy_on_the_way_is_what_must_answer(hub_server, monkeypatch):
     hub_server.close()
     with pytest.raises(UnreachableError, match="can't be reached for x"):
         reach("https://huggingface.co", "x")
+
+
+@pytest.mark.parametrize("proxy", ["http://user:secret@proxy:x", "[::1"])
+def test_a_proxy_that_is_no_address_is_said_without_its_password(monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(UnreachableError, match="the proxy .* is no address") as error:
+        reach("https://hub.example", "x")
+    assert "secret" not in str(error.value)
