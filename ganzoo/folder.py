@@ -25,7 +25,7 @@ from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
 from ganzoo.settings import Settings, mistakes
 from ganzoo.text import plain
-from ganzoo.weights import DTYPES, Weights, check_hashes, layout_of, open_weights
+from ganzoo.weights import DTYPES, Weights, check_hashes, compare, layout_of, open_weights
 
 FILES = ("README.md", "config.json", "model.safetensors", "samples.png")
 PUBLISHED = (*FILES, "training.safetensors")  # all that is ever published or downloaded
@@ -150,6 +150,14 @@ class ModelFiles:
             raise ModelError(f"{self.title(name)} is larger than {MOST[name]} bytes")
         check_hashes(self.title(name), content, *self._known(name))
         return content
+
+    def verify(self, name: str) -> None:
+        """Compare a file of any size with the hash that a Hub gave. Raises ModelError, or ChecksumError."""
+        for known in self._known(name):
+            if len(known) == 40:
+                self.read(name)
+            else:
+                compare(self.title(name), known, sha256(self.paths[name]))
 
     def config(self) -> ModelConfig:
         """The checked `config.json`. Raises ModelError."""

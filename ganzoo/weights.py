@@ -97,12 +97,16 @@ def layout_of(networks: Mapping[str, nn.Module], dtype: str) -> Layout:
 def check_hashes(name: str, content: bytes, *hashes: str) -> None:
     """Compare content with sha256 hashes (64 digits) or git's (40). Raises ChecksumError."""
     for expected in hashes:
-        found = git_hash(content) if len(expected) == 40 else hashlib.sha256(content).hexdigest()
-        if found != expected:
-            cached = "remove it with `ganzoo cache prune NAME`" if " of hf://" in name else "get it anew"
-            raise ChecksumError(
-                f"{name} was changed or damaged: its hash should be {expected} and is {found}; {cached}, then try again"
-            )
+        compare(name, expected, git_hash(content) if len(expected) == 40 else hashlib.sha256(content).hexdigest())
+
+
+def compare(name: str, expected: str, found: str) -> None:
+    """Raise ChecksumError unless a file's hash is what it should be."""
+    if found != expected:
+        cached = "remove it with `ganzoo cache prune NAME`" if " of hf://" in name else "get it anew"
+        raise ChecksumError(
+            f"{name} was changed or damaged: its hash should be {expected} and is {found}; {cached}, then try again"
+        )
 
 
 def _layout(table: Any) -> tuple[Layout, int]:

@@ -1,5 +1,6 @@
 """What the Hub's cache on this computer holds of ganzoo's models: list, verify, prune. And copies out of it."""
 
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,16 +29,24 @@ class Cached:
 
 
 def pull(name: str, out: Path | None = None, hub: Hub | None = None) -> ModelFiles:
-    """Download everything that a model has, so that it works offline; with `out` also as a folder of its own."""
+    """Download everything that a model has, so that it works offline; with `out` also as a folder of its own.
+
+    Raises ModelError, ChecksumError or HubError.
+    """
+    if out is not None and os.path.lexists(out):
+        raise ModelError(f"{str(out)!r} exists; choose another folder")
     files = files_of(name, hub, extra=[file for file in PUBLISHED if file not in ("config.json", "model.safetensors")])
     files.config()
+    held = [file for file in files.paths if files.has(file)]
+    for file in held:
+        files.verify(file)
     if out is not None:
-        if out.exists():
-            raise ModelError(f"{str(out)!r} exists; choose another folder")
-        with staged(out) as staging:
-            for file, path in files.paths.items():
-                if path.is_file():
-                    shutil.copyfile(path, staging / file)
+        try:
+            with staged(out) as staging:
+                for file in held:
+                    shutil.copyfile(files.paths[file], staging / file)
+        except OSError as error:
+            raise ModelError(f"{str(out)!r} can't be written: {error.strerror or error}") from None
     return files
 
 

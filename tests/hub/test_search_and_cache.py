@@ -6,7 +6,7 @@ import time
 import pytest
 
 import ganzoo
-from ganzoo.errors import GanzooError, ModelError, UnreachableError
+from ganzoo.errors import ChecksumError, GanzooError, ModelError, UnreachableError
 from ganzoo.hub import cache
 from ganzoo.hub.search import search
 
@@ -110,6 +110,31 @@ def test_pull_brings_everything_for_offline_use(hub_server, published, stranger,
     assert ganzoo.load(f"file:{tmp_path / 'copy'}", device="cpu").name == "gan-mnist"
     with pytest.raises(ModelError, match="exists; choose another folder"):
         cache.pull("hf://user/digits", tmp_path / "copy", stranger)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "samples.png", "README.md"])
+def test_pull_gives_nothing_on_that_was_changed_in_the_cache(published, stranger, tmp_path, file):
+    path = cache.pull("hf://user/digits", hub=stranger).paths[file]
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ChecksumError, match=f"{file} of hf://user/digits@.* was changed or damaged"):
+        cache.pull("hf://user/digits", tmp_path / "copy", stranger)
+    assert not (tmp_path / "copy").exists()
+
+
+def test_pull_follows_no_link_of_a_folder(folder, tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to(tmp_path / "mine")
+    cache.pull(f"file:{folder}", tmp_path / "copy")
+    assert not (tmp_path / "copy" / "README.md").exists()
+
+
+@pytest.mark.parametrize("out", ["file/copy", "x" * 300, "link"])
+def test_pull_into_a_place_that_is_none_is_one_sentence(folder, tmp_path, out):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="can't be written|exists"):
+        cache.pull(f"file:{folder}", tmp_path / out)
 
 
 def test_a_loaded_model_saves_its_card_along(published, stranger, exported, tmp_path):
