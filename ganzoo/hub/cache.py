@@ -2,16 +2,21 @@
 
 import os
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ganzoo.errors import GanzooError, ModelError
+from ganzoo.errors import GanzooError, HubError, ModelError
 from ganzoo.files import git_hash, sha256, staged
 from ganzoo.folder import MOST, PUBLISHED, ModelFiles
 from ganzoo.hub.client import Hub
 from ganzoo.hub.download import files_of
 from ganzoo.names import catalogue, parse_repo
+from ganzoo.text import plain
+
+if TYPE_CHECKING:
+    from huggingface_hub import HFCacheInfo
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,8 @@ def pull(name: str, out: Path | None = None, hub: Hub | None = None) -> ModelFil
 
 def models(hub: Hub | None = None) -> list[Cached]:
     """The commits of ganzoo models in the cache, by repository."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        repos = scan_cache_dir((hub or Hub()).folder).repos
-    except CacheNotFound:
-        return []
-    found = []
+    hub, found = hub or Hub(), []
+    repos = _scanned(hub).repos if hub.folder.exists() else ()
     for repo in sorted(repos, key=lambda repo: repo.repo_id):
         for revision in repo.revisions if repo.repo_type == "model" else ():
             files = {f.file_name: Path(f.blob_path) for f in revision.files if f.file_name in PUBLISHED}
@@ -86,25 +85,43 @@ def prune(names: Iterable[str] = (), hub: Hub | None = None) -> tuple[list[str],
 
     Returns what was deleted and the bytes that it freed.
     """
+    hub, asked = hub or Hub(), [parse_repo(name) for name in names]
+    found, pins = models(hub), {pinned.revision for pinned in catalogue().values()}
+    chosen = [] if asked else [item for item in found if not item.refs and item.commit not in pins]
+    for repo in asked:
+        named = [i for i in found if i.repo == repo.id and repo.revision in (None, i.commit, *i.refs)]
+        if not named:
+            raise GanzooError(f"the cache holds nothing of {repo}; `ganzoo cache` lists what it holds")
+        chosen += [item for item in named if item not in chosen]
+    freed = _delete(hub, chosen)
+    left = [item for item in models(hub) if (item.repo, item.commit) in {(i.repo, i.commit) for i in chosen}]
+    if left:
+        raise HubError(f"{left[0]} can't be removed from {str(hub.folder)!r}; may you write there?")
+    return [str(item) for item in chosen], freed
+
+
+def _scanned(hub: Hub) -> "HFCacheInfo":
     from huggingface_hub import scan_cache_dir
 
-    hub = hub or Hub()
-    repos = {repo.id: repo for repo in map(parse_repo, names)}
-    found = models(hub)
-    for repo in repos:
-        if repo not in {item.repo for item in found}:
-            raise GanzooError(f"the cache holds nothing of hf://{repo}; `ganzoo cache` lists what it holds")
-    pins = {pinned.revision for pinned in catalogue().values()}
-    if repos:
-        chosen = [i for i in found if i.repo in repos and repos[i.repo].revision in (None, i.commit, *i.refs)]
-    else:
-        chosen = [item for item in found if not item.refs and item.commit not in pins]
+    try:
+        return scan_cache_dir(hub.folder)
+    except (OSError, ValueError) as error:
+        said = plain(getattr(error, "strerror", None) or error, 200)
+        raise HubError(f"the cache {str(hub.folder)!r} can't be read: {said}") from None
+
+
+def _delete(hub: Hub, chosen: Collection[Cached]) -> int:
+    """The bytes that were freed. Repository by repository: a copy of another one has the same commits."""
     if not chosen:
-        return [], 0
-    strategy = scan_cache_dir(hub.folder).delete_revisions(*(item.commit for item in chosen))
-    freed = strategy.expected_freed_size
-    strategy.execute()
-    return [str(item) for item in chosen], freed
+        return 0
+    info, freed = _scanned(hub), 0
+    for repo in info.repos:
+        commits = [i.commit for i in chosen if (i.repo, "model") == (repo.repo_id, repo.repo_type)]
+        if commits:
+            strategy = replace(info, repos=frozenset({repo})).delete_revisions(*commits)
+            freed += strategy.expected_freed_size
+            strategy.execute()
+    return freed
 
 
 def _is_ganzoo(config: Path | None) -> bool:

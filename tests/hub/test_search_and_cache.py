@@ -6,8 +6,9 @@ import time
 import pytest
 
 import ganzoo
-from ganzoo.errors import ChecksumError, GanzooError, ModelError, UnreachableError
+from ganzoo.errors import ChecksumError, GanzooError, HubError, ModelError, UnreachableError
 from ganzoo.hub import cache
+from ganzoo.hub.client import Hub
 from ganzoo.hub.search import search
 
 CARD = """---
@@ -164,6 +165,40 @@ def test_the_cache_lists_verifies_and_prunes(hub_server, published, stranger, ex
     cache.prune(["hf://user/digits"], stranger)
     assert cache.models(stranger) == []
     assert ganzoo.load("hf://user/digits", hub=stranger, device="cpu").name == "gan-mnist"
+
+
+def test_prune_takes_each_commit_that_is_named_and_no_other(hub_server, published, stranger, exported):
+    commits = []
+    for number in range(3):
+        published.commit({"README.md": b"%d" % number})
+        commits.append(ganzoo.load("hf://user/digits", hub=stranger, device="cpu").origin)
+    with pytest.raises(GanzooError, match="holds nothing of hf://user/digits@v9"):
+        cache.prune([commits[0], "hf://user/digits@v9"], stranger)
+    assert cache.prune(commits[:2], stranger)[0] == commits[:2]
+    assert [str(item) for item in cache.models(stranger)] == commits[2:]
+
+
+def test_prune_leaves_a_copy_of_the_repository_alone(hub_server, published, stranger, exported):
+    copies = [f"user/copy-{number}" for number in range(6)]
+    for name in copies:  # with the same history, as a mirror has it
+        copy = hub_server.store.repository(name, exported)
+        copy.commits, copy.branches = published.commits, published.branches
+        ganzoo.load(f"hf://{name}", hub=stranger, device="cpu")
+    for name in copies[:-1]:
+        cache.prune([f"hf://{name}"], stranger)
+        assert name not in {item.repo for item in cache.models(stranger)}
+    assert {item.repo for item in cache.models(stranger)} == {copies[-1]}
+
+
+def test_what_can_not_be_removed_or_read_is_said(published, stranger, tmp_path, monkeypatch):
+    name = ganzoo.load("hf://user/digits", hub=stranger, device="cpu").origin
+    with monkeypatch.context() as patch:
+        patch.setattr("huggingface_hub.utils._cache_manager._try_delete_path", lambda *_, **__: None)  # it only logs
+        with pytest.raises(HubError, match=f"{name} can't be removed"):
+            cache.prune([name], stranger)
+    (tmp_path / "file").touch()
+    with pytest.raises(HubError, match="can't be read"):
+        cache.models(Hub("http://127.0.0.1:1", False, tmp_path / "file"))
 
 
 def test_other_peoples_cached_models_are_left_alone(hub_server, stranger):
