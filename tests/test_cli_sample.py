@@ -148,3 +148,14 @@ def test_a_place_that_cannot_be_written(refused, conditional_run, tmp_path):
     refused("sample", name, "--out", tmp_path / "file", words="exists")
     refused("sample", name, "--out", tmp_path / "file", "--force", words="can't be written")
     assert contents(tmp_path) == {"file": b"mine"}
+
+
+def test_a_strangers_words_in_an_error_are_nothing_that_a_terminal_obeys(command, conditional_run, tmp_path):
+    model = conditional_run.model("cpu")
+    model.config = model.config.model_copy(
+        update={"spec": model.spec.model_copy(update={"labels": ("[/bold]", "\x1b[2J", *"23456789")})}
+    )
+    model.save(tmp_path / "model")
+    done = command("sample", f"file:{tmp_path / 'model'}", "--label", "nope", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "its 10 labels are [/bold],  [2J, 2" in done.err

@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from ganzoo import __version__
 from ganzoo.errors import GanzooError
+from ganzoo.text import HIDDEN
 
 console = Console()  # what was asked for
 errors = Console(stderr=True)  # progress, warnings and errors
@@ -79,8 +80,9 @@ def is_main() -> bool:
 
 
 def say(colour: str, head: str, message: object) -> None:
-    """A line on stderr; what others wrote is no markup."""
-    errors.print(f"[{colour}]{head}:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
+    """A line on stderr; what others wrote is no markup, and nothing that a terminal obeys."""
+    words = "\n".join(HIDDEN.sub(" ", line) for line in str(message).split("\n"))
+    errors.print(f"[{colour}]{head}:[/] {escape(words)}", highlight=False, soft_wrap=True)
 
 
 def assignment(text: str, example: str = "training.images=1000") -> tuple[str, Any]:

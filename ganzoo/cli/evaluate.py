@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from ganzoo.cli import app, console, errors
 from ganzoo.errors import GanzooError
+from ganzoo.text import plain
 
 
 @app.command()
@@ -75,7 +77,7 @@ def evaluate(
         from ganzoo.evaluation.picture import sheet
 
         photos.write(sheet(report), out)
-        errors.print(f"wrote {out}", highlight=False)
+        errors.print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _folders(size: int | None, *paths: Path | None) -> Any:
@@ -86,7 +88,7 @@ def _folders(size: int | None, *paths: Path | None) -> Any:
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=errors, transient=True) as progress:
         tasks: dict[str, Any] = {}
 
@@ -104,7 +106,7 @@ def _print(report: Any, as_json: bool) -> None:
         console.print_json(json.dumps(found))
         return
     for note in report.notes:
-        errors.print(f"note: {note}", highlight=False)
+        errors.print(f"note: {plain(note)}", highlight=False, markup=False)
     table = Table(box=None, pad_edge=False)
     for heading in ("measured", "value", "per class, worst first", "details"):
         table.add_column(heading, no_wrap=heading in ("measured", "value"))
@@ -112,12 +114,13 @@ def _print(report: Any, as_json: bool) -> None:
         worst = sorted(
             measurement.per_class.items(), key=lambda item: item[1], reverse=not measurement.higher_is_better
         )
-        table.add_row(
+        cells = (
             measurement.title,
             str(measurement),
-            "  ".join(f"{label} {value:.3f}" for label, value in worst[:10]),
+            "  ".join(f"{plain(label, 100)} {value:.3f}" for label, value in worst[:10]),
             "  ".join(f"{key} {value:.4g}" for key, value in measurement.details.items()),
         )
+        table.add_row(*map(Text, cells))  # classes are named by whoever made the model
     console.print(table)
     protocols = {
         (m.protocol.features, m.protocol.labels): m.protocol
@@ -126,10 +129,11 @@ def _print(report: Any, as_json: bool) -> None:
     }
     for protocol in protocols.values():
         console.print(
-            f"features {protocol.features} ({protocol.features_sha256[:12]}), reference {protocol.reference} "
+            f"features {protocol.features} ({protocol.features_sha256[:12]}), reference {plain(protocol.reference)} "
             f"({protocol.reference_count}), {protocol.count} samples, labels {protocol.labels}, "
             f"resize {protocol.resize}, {protocol.colour}, {protocol.depth}, seeds {list(protocol.seeds)}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
 
@@ -140,6 +144,7 @@ def _gate(model: Any, report: Any) -> None:
     verdict = gates.judge(gates.family(model), report)
     console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
     for check in [*verdict.checks, *verdict.bars]:
-        console.print(f"  {'[green]ok[/]    ' if check.passed else '[red]missed[/]'} {check}", highlight=False)
+        state = Text("ok    ", "green") if check.passed else Text("missed", "red")
+        console.print(Text.assemble("  ", state, f" {check}"), highlight=False)
     for note in verdict.notes:
-        console.print(f"  note: {note}", highlight=False)
+        console.print(f"  note: {note}", highlight=False, markup=False)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ganzoo.cli import app, console, errors
 from ganzoo.errors import GanzooError
+from ganzoo.text import plain
 
 
 @app.command()
@@ -53,10 +54,10 @@ def publish(
             console.print(f"{size:>12,}  {name}", highlight=False)
         errors.print(f"nothing was sent; these files would be published to {repo}", highlight=False)
     elif made.pull_request:
-        console.print(f"opened {made.pull_request}", highlight=False)
+        console.print(Text(f"opened {plain(made.pull_request)}"))
     else:
         what = "published" if made.changed else "it was there already:"
-        console.print(f"{what} {made.url} at {made.commit}", highlight=False, soft_wrap=True)
+        console.print(Text(f"{what} {made.url} at {plain(made.commit)}"), soft_wrap=True)
         console.print(f'load it with ganzoo.load("{Repo(repo, tag or revision)}")', highlight=False, soft_wrap=True)
 
 
@@ -99,7 +100,7 @@ def pull(
     for name in names:
         files = cached.pull(name, out)
         size = sum(path.stat().st_size for path in files.paths.values() if path.is_file())
-        console.print(f"{files.name}  {size:,} bytes", highlight=False, soft_wrap=True)
+        console.print(f"{files.name}  {size:,} bytes", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -78,6 +78,19 @@ def test_folders_of_anybody_s_pictures_are_measured(command, tmp_path):
     assert "(digits-cnn)" in said
 
 
+def test_names_of_classes_and_folders_are_no_markup(command, tmp_path):
+    made, real = pictures(tmp_path / "[i]made", "train", 150), pictures(tmp_path / "[i]real", "test", 150)
+    for place in (made, real):
+        (place / "0").rename(place / "[red]0")
+        (place / "1").rename(place / "\x1b[2J1")
+    given = ("--metrics", "class-coverage", "--features", "digits-cnn")
+    code, said, _ = command("evaluate", "--images", made, "--reference", real, *given)
+    assert code == 0
+    assert "[red]0 " in said
+    assert "reference [i]real (150)" in said
+    assert "\x1b[2J" not in said
+
+
 def test_a_model_s_pictures_measure_the_same_from_files(folder, command, tmp_path):
     real = pictures(tmp_path / "real", "test", 200)
     samples = Sampled(Model.read(folder, device="cpu"), 60, seed=0)
