@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ganzoo.text import plain
+
 
 def to_pil(image: Tensor) -> Image.Image:
     """One image, (C, H, W) in [0, 1] with 1 or 3 channels, as an 8-bit PIL image."""
@@ -16,6 +18,7 @@ def to_pil(image: Tensor) -> Image.Image:
 def grid(images: Tensor, columns: int = 10, labels: Sequence[str] = (), scale: int = 1) -> Image.Image:
     """A contact sheet of (N, C, H, W) images in [0, 1], row by row, `labels` at the left of the rows."""
     count, _, height, width = images.shape
+    labels = [plain(label, 60) for label in labels]  # a stranger's may be as long as a config
     height, width, gap = height * scale, width * scale, 2
     rows = -(-count // columns)
     font = ImageFont.load_default(size=max(10, min(16, height // 2)))

@@ -30,6 +30,12 @@ def test_a_grid_goes_row_by_row():
     assert grid(images[:5], columns=3).getpixel((15, 9)) == (255, 255, 255)  # an empty place is white
 
 
+def test_a_label_takes_no_more_room_than_a_line_has():
+    images = torch.zeros(4, 3, 28, 28)
+    assert grid(images, 2, ["x" * 100_000, "y"]).size[0] < 1000
+    assert grid(images, 2, ["two\nlines", "y"]).size == grid(images, 2, ["two lines", "y"]).size
+
+
 def test_labels_make_room_at_the_left():
     images = torch.zeros(4, 3, 28, 28)
     plain, labelled = grid(images, 2), grid(images, 2, ["cat", "a longer name"])
