@@ -52,8 +52,11 @@ class Model:
         for name, network in networks.items():
             network.load_state_dict(weights[name], strict=True)
         model = cls(config, networks, architecture.image_range)
-        if config.task == "generate" and not (hasattr(model.network, "sample") and hasattr(model.network, "latent")):
+        generates = hasattr(model.network, "sample") and hasattr(model.network, "latent")
+        if config.task == "generate" and not generates:
             raise ModelError(f"{files.name} is no generator: its network {config.networks[0]!r} makes no samples")
+        if config.task == "transform" and generates:
+            raise ModelError(f"{files.name} transforms nothing: its network {config.networks[0]!r} makes samples")
         model.files = files
         return model.to(target, dtype)
 

@@ -1,5 +1,8 @@
 """What `ganzoo.load` returns: images by seed, by label, by latents, and requests that can't be met."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +41,14 @@ def test_a_model_shows_itself_in_one_line(model, unconditional):
 @pytest.mark.parametrize("number", [np.int64(3), np.uint8(3), torch.tensor(3)])
 def test_whole_numbers_of_other_libraries_are_whole_numbers(model, number):
     assert torch.equal(model.sample(number, seed=number, label=[number] * 3), model.sample(3, seed=3, label=3))
+
+
+def test_a_generator_that_is_said_to_transform_is_refused(unconditional_run, tmp_path):
+    shutil.copytree(unconditional_run.newest_export(), tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config | {"task": "transform"}))
+    with pytest.raises(ModelError, match="transforms nothing: its network 'generator' makes samples"):
+        ganzoo.load(f"file:{tmp_path / 'model'}", device="cpu")
 
 
 def test_the_same_seed_gives_the_same_images_bit_for_bit(model):
