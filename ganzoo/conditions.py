@@ -1,6 +1,6 @@
 """What a person says of the images they want (a label, a caption, a truncation), checked, as tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,8 @@ def conditions_of(model: "Model", count: int, given: Mapping[str, Any]) -> list[
 
 
 def _captions(model: "Model", count: int, given: Any) -> Tensor:
-    texts = [given or ""] * count if given is None or isinstance(given, str) else list(given)
+    alone = given is None or isinstance(given, str)
+    texts = [given or ""] * count if alone else list(given) if isinstance(given, Iterable) else []
     if len(texts) != count or not all(isinstance(text, str) for text in texts):
         raise ModelError(f"caption must be a text, or {count} of them, one an image")
     return encode(texts, model.spec.caption_length or 1)

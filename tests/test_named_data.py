@@ -245,11 +245,16 @@ def test_a_model_is_told_captions(tars, tmp_path, command):
     )
     assert not torch.equal(one, other)
     torch.testing.assert_close(several, torch.stack([one[0], other[1]]))
-    with pytest.raises(GanzooError, match="caption must be a text, or 2 of them"):
-        model.sample(2, caption=["one"])
+    for wrong in (["one"], 5, 0, True, [5, 6]):
+        with pytest.raises(GanzooError, match="caption must be a text, or 2 of them"):
+            model.sample(2, caption=wrong)
     out = ("--out", tmp_path / "out", "--device", "cpu")
     assert command("sample", f"file:{tmp_path / 'run'}", "--set", "caption=no 3", "--count", 2, *out).code == 0
     assert Image.open(tmp_path / "out" / "00001.png").tobytes() == to_pil(one[1]).tobytes()
+    again = ("--set", "caption=5", "--count", 2, "--force", *out)
+    assert command("sample", f"file:{tmp_path / 'run'}", *again).code == 0
+    made = to_pil(model.sample(2, seed=0, caption="5")[1])
+    assert Image.open(tmp_path / "out" / "00001.png").tobytes() == made.tobytes()
 
 
 def test_captions_survive_encoding():

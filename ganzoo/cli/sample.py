@@ -143,6 +143,10 @@ def _in_turn(labels: list[str | int], count: int) -> dict[str, Any]:
 
 def _settings(model: Any, settings: list[str]) -> dict[str, Any]:
     given = dict(assignment(text, "truncation=0.7") for text in settings)
+    for text in settings:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if name in model.conditions and not isinstance(given.get(name), str | list):
+            given[name] = value  # a caption may look like a number
     takes = [*model.options, *(name for name in model.conditions if name != "label")]
     for name in given:
         if name not in takes:
