@@ -223,7 +223,7 @@ class Recipe(Settings):
 def _toml(content: bytes, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of more digits than Python reads
         raise RecipeError(where, [f"this is not TOML: {error}"]) from None
 
 

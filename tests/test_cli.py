@@ -135,6 +135,7 @@ def test_train_a_file_of_ones_own(command, tmp_path):
         (["cgan-mnist", "--set", "loss.name=hing"], ["loss.name: there is no loss 'hing'", "did you mean 'hinge'"]),
         (["cgan-mnist", "--set", "training.images=-5"], "training.images: input should be greater than or equal to 1"),
         (["cgan-mnist", "--set", "training.images=many"], "training.images: input should be a valid integer"),
+        (["cgan-mnist", "--set", "training.images=" + "9" * 5000], "training.images: input should be a valid integer"),
         (["cgan-mnist", "--set", "training.imagse=5"], "training.imagse: there is no such setting"),
         (["cgan-mnist", "--set", "training.optimizer.lr=nan"], "training.optimizer.lr: input should be a finite"),
         (["cgan-mnist", "--set", "training.seed=2020-01-01"], "is no value for a setting"),

@@ -112,7 +112,7 @@ def test_what_the_data_would_fill_in_is_no_mistake_of_a_file_with_others():
     assert line.startswith("training.images")
 
 
-@pytest.mark.parametrize("text", [b"name = ", b"\xff\xfe", b"a = " + b"[" * 5000])
+@pytest.mark.parametrize("text", [b"name = ", b"\xff\xfe", b"a = " + b"[" * 5000, b"a = " + b"9" * 5000])
 def test_a_file_that_is_not_toml_says_so(tmp_path, text):
     file = tmp_path / "mine.toml"
     file.write_bytes(text)

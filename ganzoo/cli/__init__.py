@@ -92,5 +92,5 @@ def assignment(text: str, example: str = "training.images=1000") -> tuple[str, A
         raise GanzooError(f"--set wants a setting and its value such as {example}, not {text!r}")
     try:
         return name.strip(), tomllib.loads(f"v = {value}")["v"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return name.strip(), value.strip()

@@ -42,7 +42,7 @@ def _spelled(text: str) -> tuple[str, dict[str, Any]]:
             raise GanzooError(f"{text!r} should be NAME or NAME,SETTING=VALUE, such as coverage,k=3")
         try:
             settings[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             settings[key.strip()] = value.strip()  # a word without quotes
     return name.strip(), settings
 
