@@ -63,9 +63,12 @@ def prepare(
     files = ModelFiles.of(source)
     config = files.config().tables()
     Model.read(files, device="cpu")  # what nobody could load is not published
-    for name in names:
-        with open_regular(source / name) as old, (staging / name).open("wb") as new:
-            shutil.copyfileobj(old, new, 1024 * 1024)
+    try:
+        for name in names:
+            with open_regular(source / name) as old, (staging / name).open("wb") as new:
+                shutil.copyfileobj(old, new, 1024 * 1024)
+    except OSError as error:
+        raise PublishError(f"{str(source)!r} can't be copied to {str(staging)!r}: {error.strerror or error}") from None
     weights = sha256(staging / "model.safetensors")
     config["weights"] = {"sha256": weights, "size": (staging / "model.safetensors").stat().st_size}
     config |= {"licence": licence or config.get("licence")}
@@ -138,6 +141,7 @@ def _regular_files(source: Path) -> list[str]:
     for name in present:
         if (source / name).is_symlink() or not (source / name).is_file():
             raise PublishError(f"{str(source / name)!r} is no regular file; symlinks and devices are not published")
+        _check_size(source / name)
     for name in ("config.json", "model.safetensors", "samples.png"):
         if name not in present and not (name == "samples.png" and "transform" in _text(source / "config.json")):
             raise PublishError(f"{str(source)!r} has no {name}; publish what `ganzoo train` exported")
@@ -187,10 +191,15 @@ def _training(run: Run, source: Path, staging: Path) -> dict[str, Any]:
     return {**about, "networks": sorted(states)}
 
 
-def _check_content(path: Path, leaks: Callable[[bytes], bool]) -> None:
+def _check_size(path: Path) -> None:
     name, size = path.name, path.stat().st_size
     if size > MOST[name]:
         raise PublishError(f"{name} is {size} bytes and at most {MOST[name]} are published")
+
+
+def _check_content(path: Path, leaks: Callable[[bytes], bool]) -> None:
+    _check_size(path)
+    name = path.name
     found = []
     overlap = b""
     with path.open("rb") as file:

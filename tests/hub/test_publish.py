@@ -95,6 +95,23 @@ def test_a_dry_run_shows_the_card_and_asks_nobody(hub_server, folder, hub):
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_what_is_too_large_or_finds_no_room_is_said_before_anything_is_sent(folder, hub, hub_server, monkeypatch):
+    copied = []
+
+    def full(*_):
+        copied.append(1)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ganzoo.hub.prepare.shutil.copyfileobj", full)
+    with pytest.raises(PublishError, match="can't be copied to .*: No space left on device"):
+        publish(folder, hub=hub)
+    with (folder / "samples.png").open("r+b") as file:
+        file.truncate(2**30)  # sparse: no disk is used
+    with pytest.raises(PublishError, match="samples.png is 1073741824 bytes and at most"):
+        publish(folder, hub=hub)
+    assert (copied, hub_server.requests) == ([1], [])
+
+
 def test_metrics_of_other_weights_are_refused(folder, hub):
     mine = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     metric = {"metric": "kid", "value": 0.5, "spread": 0.01, "protocol": {"count": 100}, "weights_sha256": "0" * 64}
