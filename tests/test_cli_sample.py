@@ -159,3 +159,23 @@ def test_a_strangers_words_in_an_error_are_nothing_that_a_terminal_obeys(command
     done = command("sample", f"file:{tmp_path / 'model'}", "--label", "nope", "--out", tmp_path / "out")
     assert done.code == 2
     assert "its 10 labels are [/bold],  [2J, 2" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sample", "cgan-mnist", "--grid", "--out", "y" * 300 + ".png"),
+        ("transform", "srresnet-photos-x4", "y" * 300, "--out", "out"),
+        ("export", "cgan-mnist", "--out", "y" * 300 + ".onnx"),
+        ("evaluate", "cgan-mnist", "--out", "y" * 300 + ".png"),
+        ("train", "y" * 300 + ".toml", "--out", "out"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_path_that_is_none_is_one_sentence(command, words, monkeypatch):
+    done = command(*words)
+    assert done.code == 2
+    assert "can't be used: File name too long; --debug shows where" in done.err
+    monkeypatch.setenv("GANZOO_DEBUG", "1")  # as --debug does
+    with pytest.raises(OSError, match="too long"):
+        command(*words)

@@ -9,7 +9,7 @@ import os
 import sys
 import tomllib
 import warnings
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -69,9 +69,19 @@ def main() -> None:
             raise
         if not error.elsewhere and (is_main() or error.elsewhere is None):
             say("red", "error", error)
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            os._exit(error.exit_code)  # an orderly end would wait for processes that may be gone
-        sys.exit(error.exit_code)
+        _leave(error.exit_code)
+    except OSError as error:  # a path that is too long or may not be read, a disk that is full: anywhere
+        if os.environ.get("GANZOO_DEBUG"):
+            raise
+        place = f"{str(error.filename)!r} can't be used: " if error.filename else ""
+        say("red", "error", f"{place}{error.strerror or error}; --debug shows where")
+        _leave(2 if place else 3)
+
+
+def _leave(code: int) -> NoReturn:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        os._exit(code)  # an orderly end would wait for processes that may be gone
+    sys.exit(code)
 
 
 def is_main() -> bool:
