@@ -179,3 +179,12 @@ def test_a_path_that_is_none_is_one_sentence(command, words, monkeypatch):
     monkeypatch.setenv("GANZOO_DEBUG", "1")  # as --debug does
     with pytest.raises(OSError, match="too long"):
         command(*words)
+
+
+def test_a_sheet_that_is_too_large_for_its_format_leaves_nothing(command, conditional_run, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganzoo.images.grid", lambda *_: Image.new("L", (8, 20_000)))
+    out = tmp_path / "sheet.webp"
+    done = command("sample", f"file:{conditional_run.folder}", "--grid", "--count", 5, "--out", out)
+    assert done.code == 2
+    assert "can't be written: encoding error 5: Image size exceeds WebP limit" in done.err
+    assert list(tmp_path.iterdir()) == []

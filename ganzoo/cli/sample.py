@@ -88,8 +88,11 @@ def _written(out: Path, write: Callable[[Path], object]) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write(part)
         part.replace(out)
-    except OSError as error:
-        raise GanzooError(f"{str(out)!r} can't be written: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a format has a largest size
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        said = getattr(error, "strerror", None) or error
+        raise GanzooError(f"{str(out)!r} can't be written: {said}") from None
     console.print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
 
 
