@@ -100,6 +100,13 @@ def test_addresses_are_no_commands(tars, tmp_path, urls):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("content", [b"", b"no tar at all" * 100])
+def test_a_damaged_shard_is_one_sentence(tars, tmp_path, content):
+    (tmp_path / "000.tar").write_bytes(content)
+    with pytest.raises(GanzooError, match="can't be read"):
+        webdataset(tars, urls=str(tmp_path / "000.tar"))
+
+
 def test_pickles_are_no_data(parquet):
     with pytest.raises(GanzooError, match="pickles, which can run code"):
         huggingface(parquet, path="pandas", files=[str(parquet / "x.pkl")])

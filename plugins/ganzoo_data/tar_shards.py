@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import tarfile
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import urlsplit
@@ -84,7 +85,7 @@ class WebDataset(StreamedDataset):
     def _samples(self, shards):
         try:
             yield from self.library.WebDataset(list(shards), shardshuffle=False, handler=_refused, empty_check=False)
-        except OSError as error:
+        except (OSError, EOFError, tarfile.TarError) as error:
             raise GanzooError(f"{self.config.urls!r} can't be read: {error}") from None
 
     def _fields(self, sample):
