@@ -2,6 +2,7 @@
 
 import hashlib
 import urllib.request
+import uuid
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -31,10 +32,13 @@ def fetched(url: str, sha256: str = "") -> Path:
         found = hashlib.sha256(content).hexdigest()
         if not found.startswith(sha256):
             raise GanzooError(f"the weights {url} have the hash {found} and should have {sha256}...")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{uuid.uuid4().hex}.partial")  # other processes may be fetching it too
+            partial.write_bytes(content)
+            partial.replace(path)
+        except OSError as error:
+            raise GanzooError(f"the weights {url} can't be kept in {str(path.parent)!r}: {error.strerror}") from None
     return path
 
 

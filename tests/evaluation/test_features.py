@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import http.server
 import importlib.util
+import io
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -209,3 +211,22 @@ def test_weights_come_by_https_and_their_absence_is_one_sentence(tmp_path, monke
         parts.features("dinov2,url=http://example.com/weights.pth")
     with pytest.raises(GanzooError, match=r"can't be fetched .* go online"):
         parts.features("dinov2,url=http://127.0.0.1:9/weights.pth")
+
+
+def test_weights_may_be_fetched_by_several_at_once(tmp_path, monkeypatch):
+    from ganzoo_metrics import fetch
+
+    monkeypatch.setenv("GANZOO_CACHE", str(tmp_path))
+    monkeypatch.setattr(fetch.urllib.request, "urlopen", lambda *_, **__: io.BytesIO(b"weights"))
+    write, others = Path.write_bytes, []
+
+    def while_another_one_does(path, content):
+        write(path, content)
+        if not others:
+            others.append(1)
+            fetch.fetched("https://x.org/w.pth")  # from its beginning to its end
+
+    monkeypatch.setattr(Path, "write_bytes", while_another_one_does)
+    kept = fetch.fetched("https://x.org/w.pth")
+    assert kept.read_bytes() == b"weights"
+    assert list(kept.parent.iterdir()) == [kept]
