@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ganzoo.cli import app, console, errors
+from ganzoo.cli import app, console, errors, say
 from ganzoo.errors import GanzooError
 from ganzoo.text import plain
 
@@ -92,15 +92,28 @@ def pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="hf://USER/NAME[@REVISION], or a short name.")],
     out: Annotated[Path | None, typer.Option(help="Also write the model as a folder here.")] = None,
 ) -> None:
-    """Download models with all that belongs to them, so that they work offline."""
+    """Download models with all that belongs to them, so that they work offline.
+
+    Of several one that fails is named and the others go on (exit code 1).
+    """
     from ganzoo.hub import cache as cached
 
     if out is not None and len(names) > 1:
         raise GanzooError("--out takes one model; pull them one by one")
+    failed = False
     for name in names:
-        files = cached.pull(name, out)
+        try:
+            files = cached.pull(name, out)
+        except GanzooError as error:
+            if len(names) == 1:
+                raise
+            say("red", "error", error)
+            failed = True
+            continue
         size = sum(path.stat().st_size for path in files.paths.values() if path.is_file())
         console.print(f"{files.name}  {size:,} bytes", highlight=False, markup=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -73,6 +73,13 @@ def test_what_publish_says_to_load_is_loaded(ganzoo, run, hub_server):
     assert ganzoo("pull", said).returncode == 0
 
 
+def test_of_several_models_one_that_fails_holds_nobody_up(ganzoo, published):
+    done = ganzoo("pull", "hf://user/nothing", "hf://user/digits")
+    assert done.returncode == 1
+    assert "there is no hf://user/nothing" in done.stderr
+    assert "hf://user/digits@" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
