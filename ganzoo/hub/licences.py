@@ -118,6 +118,6 @@ def carried(config: Mapping[str, Any]) -> dict[str, str]:
     for base in config.get("lineage") or ():
         if not base.get("own"):
             found[f"the base model {base.get('model')}"] = str(base.get("licence") or "")
-        for data in base.get("data") or ():
-            found[f"the base's data {data.get('name')!r}"] = str(data.get("licence") or "")
+        for data in base.get("data") or ():  # two bases may have data of one name, "image-folder (photos)"
+            found[f"the data {data.get('name')!r} of the base {base.get('model')}"] = str(data.get("licence") or "")
     return found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ganzoo.hub.licences import problems, terms
+from ganzoo.hub.licences import carried, problems, terms
 
 FINE = [
     ("apache-2.0", "MIT"),
@@ -46,6 +46,15 @@ def test_every_ancestor_counts():
     carried = {"the data 'a'": "mit", "the base model hf://x/y": "cc-by-nc-4.0"}
     (problem,) = problems("mit", carried)
     assert problem.startswith("the base model hf://x/y")
+
+
+def test_data_of_one_name_may_have_two_licences():
+    bases = [
+        {"model": model, "licence": "mit", "data": [{"name": "image-folder (photos)", "licence": licence}]}
+        for model, licence in (("hf://x/first", "cc-by-nc-4.0"), ("hf://x/second", "mit"))
+    ]
+    (problem,) = problems("mit", carried({"spec": {"name": "mine", "licence": "mit"}, "lineage": bases}))
+    assert "hf://x/first" in problem
 
 
 def test_unknown_words_have_no_terms():
