@@ -41,6 +41,7 @@ class Metric:
     title: str = ""  # as people call it; the feature network's name is added
     standard: tuple[str, str, int] | None = None  # its name, where this network sees so many samples and training data
     ideal: float | None = None  # what the real data would score
+    pixelwise = False  # True: thumbnails of unlike sizes can't be compared, so the sets' pictures must have one size
 
     def __init__(self, config: Any = None):
         self.config = config if config is not None else self.Config()

@@ -141,7 +141,11 @@ def _print(report: Any, as_json: bool) -> None:
 def _gate(model: Any, report: Any) -> None:
     from ganzoo.evaluation import gates
 
-    verdict = gates.judge(gates.family(model), report)
+    try:
+        verdict = gates.judge(gates.family(model), report)
+    except GanzooError as error:
+        errors.print(f"note: no verdict, since {error}", highlight=False, markup=False)
+        return
     console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
     for check in [*verdict.checks, *verdict.bars]:
         state = Text("ok    ", "green") if check.passed else Text("missed", "red")

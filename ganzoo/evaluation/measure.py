@@ -17,7 +17,7 @@ from ganzoo.features import Features
 from ganzoo.metric import Measurement, Metric, Protocol, Result
 from ganzoo.model import Model
 from ganzoo.recipes import Recipe
-from ganzoo.registry import registry
+from ganzoo.registry import listing, registry
 from ganzoo.resolve import dataset_of
 from ganzoo.text import plain
 
@@ -77,6 +77,12 @@ def evaluate_model(
     network = network.to(model.device) if network is not None else None
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training)]
     chosen = metrics or parts.metrics_for(model.labels, network, True, training is not None)
+    lacking = [name for name in chosen if notes and "training" in parts.metric(name).needs]
+    if lacking:
+        raise GanzooError(
+            f"{notes[0]}, so {', '.join(lacking)} can't be measured; keep some pictures apart for `ganzoo evaluate "
+            "--reference APART --training OTHERS`"
+        )
 
     labelled = [p for p in (training, reference) if p and p.labels is not None and p.label_names == model.labels]
     real = labelled[0] if labelled and model.labels else None
@@ -182,13 +188,16 @@ def check(name: str, metric: Metric, evidence: Evidence) -> None:
             raise GanzooError(
                 f"metric {name!r} needs at least {metric.minimum} pictures and {view.pictures.name} has {view.count}"
             )
-    names = {view.pictures.label_names for view in views} if "labels" in metric.needs else set()
+    shapes = {view.pictures.shape[1:]: view.pictures.name for view in views} if metric.pixelwise else {}
+    if len(shapes) > 1:
+        found = " and ".join(f"{who} has {height}x{width}" for (height, width), who in shapes.items())
+        raise GanzooError(f"metric {name!r} compares pixels, and {found}; --size N makes a folder's pictures one size")
+    names = {view.pictures.label_names: None for view in views} if "labels" in metric.needs else {}
     if "classifier" in metric.needs and evidence.network is not None:
-        names.add(evidence.network.labels)
+        names[evidence.network.labels] = None
     if len(names) > 1:
-        raise GanzooError(
-            f"metric {name!r} needs the same labels everywhere; there are {' and '.join(map(str, names))}"
-        )
+        found = " and ".join(f"({listing(labels, 12)})" for labels in names)
+        raise GanzooError(f"metric {name!r} needs the same labels everywhere; there are {found}")
 
 
 def title(metric: Metric, evidence: Evidence) -> str:

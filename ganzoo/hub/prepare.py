@@ -169,7 +169,13 @@ def _check_metrics(config: Mapping[str, Any], weights: str) -> None:
 def _passed(gate: Gate | None, source: Path, repo: str) -> str:
     if gate is None:
         return "skipped"
-    reasons = gate(source)
+    try:
+        reasons = gate(source)
+    except GanzooError as error:
+        raise PublishError(
+            f"{repo} can't be published: its gate can't judge it ({error}); publish it with --no-gate and a card that "
+            "says so"
+        ) from None
     if reasons:
         raise GateError(
             f"{repo} can't be published: it failed its gate ({'; '.join(reasons)}); train longer, or publish it with "

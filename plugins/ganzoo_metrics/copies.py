@@ -19,7 +19,7 @@ class Copies(Metric):
 
     title = "Copies of training pictures"
     needs = ("reference", "training")
-    higher_is_better, ideal = False, 0.01
+    higher_is_better, ideal, pixelwise = False, 0.01, True
 
     class Config(Settings):
         quantile: float = Field(0.01, gt=0, lt=1, description="of the held-out pictures' distances")

@@ -81,7 +81,7 @@ class ClassificationAccuracyScore(Metric):
     on as many training pictures, where they are at hand.
     """
 
-    title, higher_is_better = "Classification accuracy score", True
+    title, higher_is_better, pixelwise = "Classification accuracy score", True, True
     needs = ("reference", "labels")
 
     class Config(Settings):

@@ -6,12 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
+import ganzoo
 from ganzoo.evaluation.pictures import Sampled, in_proportion
 from ganzoo.images import to_pil
 from ganzoo.model import Model
+from ganzoo.resolve import on_folder
 from ganzoo_data.mnist import MNIST10k
 from tests.evaluation import untrained
-from tests.support import distribution, ganzoo_command
+from tests.support import distribution, ganzoo_command, tiny
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +168,40 @@ def test_pictures_that_can_t_stand_side_by_side_are_measured_and_said(command, t
     assert code == 2
     assert "Duplicates" in shown
     assert "can't be drawn side by side" in " ".join(complaint.split())
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A run on somebody's own classes, which no classifier is known for, in pictures larger than the model's."""
+    folder = tmp_path_factory.mktemp("own")
+    for i, image in enumerate(MNIST10k().data["image"][:24]):
+        path = folder / "pictures" / ("odd" if i % 2 else "even") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_pil(image / 255).resize((40, 40)).save(path)
+    return ganzoo.train(on_folder(tiny("cgan-mnist"), folder / "pictures"), out=folder / "run", device="cpu")
+
+
+def test_a_model_of_own_classes_is_measured_and_what_no_gate_can_judge_is_said(command, refused, own):
+    asked = "evaluate", f"file:{own.folder}", "--seeds", 1, "--count", 24
+    code, said, beside = command(*asked)
+    assert code == 0
+    assert "Coverage within a class (effnet-lite0)" in said
+    assert "image-folder holds nothing out" in beside
+    assert "no verdict, since the gate of conditional models needs classifier-accuracy, label-accuracy" in beside
+    refused(*asked, "--metrics", "copies", words="so copies can't be measured; keep some pictures apart")
+    refused(*asked, "--metrics", "label-accuracy", words="there are (even, odd) and (0, 1, 2, 3,")
+    publishing = "publish", own.folder, "you/digits", "--licence", "mit", "--data-licence", "mit", "--dry-run"
+    refused(*publishing, words=("its gate can't judge it (image-folder holds nothing out", "--no-gate"))
+    assert command(*publishing, "--no-gate").code == 0
+
+
+def test_pixels_of_pictures_of_unlike_sizes_are_not_compared(command, refused, own):
+    pictures = own.folder.parent / "pictures"
+    asked = "evaluate", f"file:{own.folder}", "--seeds", 1, "--count", 24, "--reference", pictures
+    copies = *asked, "--training", pictures, "--metrics", "copies,quantile=0.05"
+    refused(*copies, words=("seed 0 has 28x28 and pictures has 40x40", "--size N makes"))
+    assert command(*copies, "--size", 28).code == 0
+    refused(*asked, "--metrics", "classification-accuracy-score", words="compares pixels")
 
 
 FOREIGN = """
