@@ -115,9 +115,14 @@ def on_folder(recipe: Recipe, folder: str | Path, settings: Mapping[str, Any] | 
     """The recipe on a person's own folder of images, at the size and channels of the recipe's own data.
 
     One that enlarges is given a photo-folder, with the recipe's own patches and degradation. `settings` are changed
-    as by `changed`, and the summary says what is left of the recipe.
+    as by `changed`, and the summary says what is left of the recipe. Raises GanzooError for a translator's recipe.
     """
     spec = dataset_of(recipe).spec
+    if spec.domains:
+        raise GanzooError(
+            f"recipe {recipe.name!r} translates between two domains, and one folder was given; name two in a recipe "
+            'file: data.name = "folder-pairs" or "folder-unpaired", with a and b'
+        )
     data: dict[str, Any] = {"name": "image-folder", "path": str(folder), "conditions": list(recipe.data.conditions)}
     if spec.scale:
         data = {"channels": spec.channels, **recipe.data.settings, "scale": spec.scale}

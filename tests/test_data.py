@@ -126,6 +126,12 @@ def test_a_conditional_recipe_takes_its_labels_from_the_folders(cats_and_dogs, t
     assert model.sample(3, label="dogs", seed=0).shape == (3, 1, 28, 28)
 
 
+def test_one_folder_is_no_data_for_a_translator(refused, cats_and_dogs):
+    asked = "train", "pix2pix-noto-fluent", "--data", cats_and_dogs, "--out", cats_and_dogs / "run"
+    refused(*asked, words=('data.name = "folder-pairs" or "folder-unpaired"', "two domains"))
+    assert not (cats_and_dogs / "run").exists()
+
+
 def test_folders_that_cannot_be_used_are_refused_before_anything_starts(tmp_path, cats_and_dogs):
     (tmp_path / "empty").mkdir()
     paint(tmp_path / "one" / "cats" / "0.png", (1, 2, 3))
