@@ -7,11 +7,14 @@ import ast
 import builtins
 import contextlib
 import io
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+
+from ganzoo.recipes import FREE, Ema, Measure, Optimizer, Training
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -64,6 +67,22 @@ def test_blocks_that_are_whole_files_import_all_that_they_use(page):
     for kind, code in BLOCK.findall(page.read_text()):
         if kind == "python" and is_whole(code):
             assert not unbound(code), f"{page.name} uses names that this block doesn't import:\n{code}"
+
+
+def test_the_table_of_training_settings_has_each_of_them_with_its_default():
+    page = (ROOT / "docs" / "recipes.md").read_text()
+    shown = dict(re.findall(r"^\| `training\.([\w.]+)` \| (.+?) \|", page, re.M))
+    tables = {"": Training, "optimizer.": Optimizer, "ema.NETWORK.": Ema, "measure.": Measure}
+    fields = {place + name: f for place, table in tables.items() for name, f in table.model_fields.items()}
+    assert shown == {name: default(f) for name, f in fields.items() if name not in ("optimizer", "ema", "measure")}
+    free = re.search(r"these may change: (.+) in `\[training\]`", page, re.S)[1]
+    assert set(re.findall(r"`(\w+)`", free)) == set(FREE)
+
+
+def default(field):
+    if field.is_required():
+        return "needed"
+    return "none" if field.default is None else f"`{json.dumps(field.default)}`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
