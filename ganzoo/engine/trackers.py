@@ -33,7 +33,7 @@ class Tracker:
         flat = {
             f"{part}.{k}": str(v)
             for part, table in settings.items()
-            if isinstance(table, dict)
+            if isinstance(table, dict) and part != "observers"  # which may hold keys
             for k, v in table.items()
         }
         os.environ.setdefault("WANDB_DIR", str(run.folder))
