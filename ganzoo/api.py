@@ -139,8 +139,8 @@ def load(
 
     A run that is still training, or was stopped, gives the model of its newest checkpoint.
 
-    float32 on a GPU where there is one unless said otherwise. `hub` says which Hub, token and cache; by default the
-    environment does. Nothing that a model names is imported or installed. Raises ModelError, UnknownNameError or
+    float32, on a CUDA GPU where there is one, unless said otherwise. `hub` says which Hub, token and cache; by default
+    the environment does. Nothing that a model names is imported or installed. Raises ModelError, UnknownNameError or
     HubError.
     """
     from ganzoo.hub.download import files_of

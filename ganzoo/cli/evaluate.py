@@ -32,7 +32,7 @@ def evaluate(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Repetitions of a model's samples.")] = 3,
     count: Annotated[int, typer.Option(min=1, help="Samples of each seed.")] = 10_000,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the fastest there is by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps, ...; by default cuda if there is one.")] = None,
     out: Annotated[Path | None, typer.Option(help="A .png for the best and the worst, and nearest neighbours.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,

@@ -67,7 +67,7 @@ def search(
     task: Annotated[str | None, typer.Option(help="generate or transform.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Trained on this data, such as mnist-10k.")] = None,
     licence: Annotated[str | None, typer.Option(help="Such as apache-2.0.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most models that are listed.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False,
 ) -> None:
     """List the ganzoo models on the Hub, with the metrics that were measured on them."""

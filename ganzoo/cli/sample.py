@@ -33,7 +33,7 @@ def sample(
     ] = False,
     frames: Annotated[int, typer.Option(min=2, max=200, help="Pictures from one latent to the next.")] = 12,
     grid: Annotated[bool, typer.Option("--grid", help="One contact sheet instead of single images.")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the fastest there is by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps, ...; by default cuda if there is one.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
     """Make images with a trained model: `ganzoo sample cgan-mnist --grid --out digits.png`."""

@@ -21,7 +21,7 @@ def transform(
         bool, typer.Option("--ensemble", help="Mean over 8 flips and turns; 8 times the work.")
     ] = False,
     tile: Annotated[int | None, typer.Option(help="Side of a tile in pixels; less takes less memory.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; the fastest there is by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps, ...; by default cuda if there is one.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
     """Enlarge or restyle pictures: `ganzoo transform srresnet-photos-x4 holiday/ --out large/`.
