@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ganzoo import Architecture, Strategy
 from ganzoo.recipes import FREE, Ema, Measure, Optimizer, Training
 
 ROOT = Path(__file__).parent.parent
@@ -77,6 +78,15 @@ def test_the_table_of_training_settings_has_each_of_them_with_its_default():
     assert shown == {name: default(f) for name, f in fields.items() if name not in ("optimizer", "ema", "measure")}
     free = re.search(r"these may change: (.+) in `\[training\]`", page, re.S)[1]
     assert set(re.findall(r"`(\w+)`", free)) == set(FREE)
+
+
+@pytest.mark.parametrize("kind", [Strategy, Architecture], ids=lambda kind: kind.__name__)
+def test_what_a_part_says_of_itself_is_shown_as_it_is_when_left_out(kind):
+    page = (ROOT / "docs" / "write-a-plugin.md").read_text()
+    (table,) = re.findall(rf"^\| of `{kind.__name__}` .*?\n\n", page, re.M | re.S)
+    shown = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", table, re.M))
+    assert len(shown) > 4
+    assert shown == {name: str(getattr(kind, name)).replace("'", '"') for name in shown}
 
 
 def default(field):
