@@ -63,7 +63,7 @@ def render(config: Mapping[str, Any]) -> str:
         samples="\n![samples](samples.png)\n" if config["task"] == "generate" or config["spec"].get("domains") else "",
         source=literal(f"hf://{repository}" if repository else config["name"]),
         call=_call(config),
-        needs=f"The model needs {escape(', '.join(config.get('requires', ())) or 'nothing else')}.",
+        needs=_needs(config),
         measured=_measured(config),
         command=training_command(config),
         trained=_trained(config),
@@ -138,6 +138,12 @@ def _call(config: Mapping[str, Any]) -> str:
     labels = config["spec"].get("labels") or []
     labelled = "label" in config["recipe"].get("data", {}).get("conditions", ()) and labels
     return f"sample(16, label={literal(labels[0])})" if labelled else "sample(16)"
+
+
+def _needs(config: Mapping[str, Any]) -> str:
+    trained = f"It was trained with {escape(', '.join(config['requires']))}. " if config.get("requires") else ""
+    name = escape(config["recipe"]["architecture"]["name"])
+    return f"{trained}Loading it needs only the plugin with the architecture {name}."
 
 
 def _measured(config: Mapping[str, Any]) -> str:

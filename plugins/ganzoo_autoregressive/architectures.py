@@ -37,7 +37,7 @@ class PixelCNN(Architecture):
 
 
 class ConditionalPixelCNN(PixelCNN):
-    """The same, told the label in every layer and at every place (ibid., section 2.3)."""
+    """Gated PixelCNN, told the label in every layer and at every place (van den Oord et al., 2016, section 2.3)."""
 
     class Config(PixelCNN.Config):
         classes: int = Field(ge=1, le=100_000, description="number of labels")

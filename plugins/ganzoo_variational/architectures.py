@@ -66,7 +66,7 @@ class ConditionalVAE(VAE):
 
 
 class VAEGAN(VAE):
-    """The same with a discriminator whose features measure distances (Larsen et al., 2016)."""
+    """Encoder, generator, and a discriminator whose features measure distances (Larsen et al., 2016)."""
 
     networks = "encoder", "generator", "discriminator"
     offers = "posterior", "features"
