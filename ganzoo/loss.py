@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganzoo.errors import PluginError
 from ganzoo.precision import wide
 from ganzoo.settings import Settings
 
@@ -36,6 +37,11 @@ class Loss(nn.Module):
 
     def generator(self, fake: Logits, real: Logits | None = None) -> Tensor:
         """What the generator minimises: a scalar, small when fake logits are high (relativistic: above real)."""
+        if self.relativistic and real is None:
+            raise PluginError(
+                f"the loss {type(self).__name__} compares real with fake, and the generator's turn gave it no real "
+                "logits; write self.loss.generator(fake, self.real_logits(D, real, *condition))"
+            )
         return _average(self.generator_loss, fake, real)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from math import exp, log
 import pytest
 import torch
 
+from ganzoo.errors import PluginError
 from ganzoo.registry import registry
 
 NAMES = registry().names("loss")
@@ -67,6 +68,8 @@ def test_only_a_relativistic_loss_needs_the_real_logits_in_the_generators_turn(n
     one = loss(name)
     if one.relativistic:
         assert one.generator(fake, torch.tensor(REAL)) != one.generator(fake, torch.zeros(2))
+        with pytest.raises(PluginError, match="gave it no real logits; write self.loss.generator"):
+            one.generator(fake)
     else:
         assert one.generator(fake) == one.generator(fake, torch.tensor(REAL))
 

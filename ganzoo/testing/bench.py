@@ -80,11 +80,7 @@ class Paired(Loss):
         return softplus(fake - real).mean()
 
     def generator_loss(self, fake: Tensor, real: Tensor | None) -> Tensor:
-        if real is None:
-            raise TypeError(
-                "the generator's turn needs the real logits: self.loss.generator(fake, self.real_logits(...))"
-            )
-        return softplus(real - fake).mean()
+        return softplus(torch.as_tensor(real) - fake).mean()
 
 
 class Bench:

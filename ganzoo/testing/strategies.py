@@ -216,7 +216,7 @@ def takes_a_relativistic_loss(subject: Subject) -> None:
         raise NotRun("it takes no loss")
     try:
         walk(bench.stepper(bench.strategy(Paired()), bench.networks), 1)
-    except TypeError as error:
+    except PluginError as error:
         raise Fault(f"{subject}: {error}") from None
 
 
