@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 STAGING = ".staging-"
+OLD = ".old"  # ends the name of a folder while another takes its place
 
 
 @contextlib.contextmanager
@@ -37,7 +38,7 @@ def staged(target: Path, replace: bool = False) -> Iterator[Path]:
 
 
 def _swap(new: Path, target: Path) -> None:
-    old = target.parent / f"{STAGING}{target.name}-{uuid.uuid4().hex[:8]}.old"
+    old = target.parent / f"{STAGING}{target.name}-{uuid.uuid4().hex[:8]}{OLD}"
     target.rename(old)
     try:
         new.rename(target)
@@ -60,13 +61,17 @@ def write(path: Path, content: bytes) -> None:
 
 def remove(folder: Path) -> None:
     """Delete a folder that is never seen half deleted: what a kill leaves of it, `sweep` finds."""
-    doomed = folder.parent / f"{STAGING}{folder.name}-{uuid.uuid4().hex[:8]}.old"
+    doomed = folder.parent / f"{STAGING}{folder.name}-{uuid.uuid4().hex[:8]}"
     folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written."""
+    """Remove what a killed process left half written; what it was about to replace stands in its place again."""
+    for old in folder.glob(f"{STAGING}*{OLD}"):
+        target = folder / old.name.removeprefix(STAGING).rpartition("-")[0]
+        if not target.exists():
+            old.rename(target)
     for left in folder.glob(f"{STAGING}*"):
         shutil.rmtree(left, ignore_errors=True)
 

@@ -1,5 +1,7 @@
 """Folders that appear whole or not at all, and JSON without surprises."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,25 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
     assert len(names(tmp_path)) == 2
     sweep(tmp_path)
     assert names(tmp_path) == ["mine"]
+
+
+def test_a_folder_that_was_being_replaced_when_its_process_was_killed_stands_again(tmp_path, monkeypatch):
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it" / "a").write_text("old")
+    rename = Path.rename
+
+    def killed(self, target):
+        rename(self, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt), staged(tmp_path / "it", replace=True) as staging:
+            (staging / "a").write_text("new")
+    assert names(tmp_path) != ["it"]
+    sweep(tmp_path)
+    assert names(tmp_path) == ["it"]
+    assert (tmp_path / "it" / "a").read_text() == "old"
 
 
 def test_the_hash_of_a_file(tmp_path):

@@ -12,6 +12,7 @@ from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
 from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import GanzooError, RunError
+from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
@@ -46,6 +47,8 @@ def train(
         def prepare() -> bool:
             run.check_place()
             held.enter_context(run.locked())
+            for folder in (run.checkpoints, run.exports):
+                sweep(folder)
             if run.exists and not restart:
                 _same(run, parts, allow_world_size_change)
             return restart or not any(run.checkpoints.glob("step-*"))

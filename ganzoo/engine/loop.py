@@ -27,7 +27,6 @@ from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
 from ganzoo.engine.window import Window
 from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
-from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
 from ganzoo.memory import keep_freed_memory
 from ganzoo.regularized import attach, main_share
@@ -145,9 +144,6 @@ class Engine:
                 self.processes.signal = lambda: 0
 
     def _train(self) -> None:
-        if self.processes.is_main:
-            sweep(self.run.checkpoints)
-            sweep(self.run.exports)
         found = self.saver.newest()
         if found is None and not self.fresh:
             raise RunError(

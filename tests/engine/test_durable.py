@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -28,8 +29,8 @@ def recipe(steps, **more):
     return tiny("gan-mnist", **{"training.images": 4 * steps, "training.checkpoint_every": 4, **more})
 
 
-def train(out, steps):
-    ganzoo.train(recipe(steps), out=out, device="cpu")
+def train(out, steps, **more):
+    ganzoo.train(recipe(steps, **more), out=out, device="cpu")
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.prove)])
@@ -60,6 +61,31 @@ def test_killed_at_random_moments(kills, tmp_path):
     train(run.folder, steps)
     assert not list(run.checkpoints.glob(".staging*"))
     train(tmp_path / "whole", steps)
+    same(run, Run(tmp_path / "whole"))
+
+
+def killed_while_replacing(out, steps):
+    rename = Path.rename
+
+    def killed(self, target):
+        rename(self, target)
+        if self.name == checkpoints.name(steps):
+            os._exit(9)
+
+    Path.rename = killed
+    train(out, steps, **{"training.keep": 1})  # which takes the last checkpoint again
+
+
+def test_killed_while_a_checkpoint_takes_the_place_of_the_only_one(tmp_path):
+    run = Run(tmp_path / "killed")
+    train(run.folder, 3, **{"training.keep": 1})
+    process = start(killed_while_replacing, run.folder, 3)
+    process.join(60)
+    assert process.exitcode == 9
+    assert not list(run.checkpoints.glob("step-*"))
+    train(run.folder, 5)
+    train(tmp_path / "whole", 3)
+    train(tmp_path / "whole", 5)
     same(run, Run(tmp_path / "whole"))
 
 
