@@ -194,6 +194,20 @@ def test_what_is_missing_is_named_with_the_columns_that_exist(parquet, tars):
         resolve(recipe)
 
 
+@pytest.mark.parametrize("more", [{}, {"memory": 0}, {"streaming": True, "count": 24}])
+def test_classes_named_by_numbers_keep_their_names(tmp_path, more):
+    """Folders 0 to 11 come in the order of words: 0, 1, 10, 11, 2."""
+    pytest.importorskip("datasets")
+    for i in range(12):
+        (tmp_path / str(i)).mkdir()
+        for twin in "ab":
+            (tmp_path / str(i) / f"{twin}.png").write_bytes(picture(i))
+    kind = registry().get("dataset", "huggingface")
+    data = kind(kind.Config.read({"path": "imagefolder", "folder": str(tmp_path), "size": 8} | more))
+    images, labels = data.read(("image", "label"), 0, 0, 24)
+    assert [data.spec.labels[label] for label in labels] == [str(i) for i in which(images)]
+
+
 def test_labels_without_names_are_numbered(parquet):
     data = huggingface(parquet, label="number")
     images, labels = data.read(("image", "label"), 0, 0, COUNT)

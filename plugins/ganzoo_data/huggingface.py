@@ -93,9 +93,10 @@ class HuggingFace(StreamedDataset, ResidentDataset):
 
     def _labels(self, library):
         column = self.found["label"]
+        self.counted = column is not None and isinstance(self.features[column], library.ClassLabel)
         if column is None:
             return ()
-        if isinstance(self.features[column], library.ClassLabel):
+        if self.counted:
             return tuple(self.features[column].names)
         if self.config.streaming:
             raise GanzooError(f"the labels in {column!r} have no names, and a stream can't be searched for them first")
@@ -139,7 +140,7 @@ class HuggingFace(StreamedDataset, ResidentDataset):
         self.hold(**held)
 
     def _label(self, value, known):
-        return value if isinstance(value, int) and str(value) not in known else known[str(value)]
+        return value if self.counted else known[str(value)]  # a counted one is an index, whatever its name
 
     def to(self, device):
         return ResidentDataset.to(self, device) if self.resident else StreamedDataset.to(self, device)
