@@ -135,6 +135,11 @@ class NetworkOptimizer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         with _no_compiler():
             self.optimizer.load_state_dict(state)
+        for parameter, held in self.optimizer.state.items():  # fused kernels walk these in memory order too
+            for name, value in held.items():
+                alike = isinstance(value, Tensor) and value.shape == parameter.shape
+                if alike and value.stride() != parameter.stride():
+                    held[name] = torch.empty_like(parameter).copy_(value)
         self._find_state()
 
 

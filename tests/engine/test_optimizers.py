@@ -76,6 +76,24 @@ def test_the_state_that_is_stepped_is_the_state_that_was_loaded():
     assert [s["step"].item() for s in optimizer.state_dict()["state"].values()] == [1, 1]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_a_state_is_loaded_into_the_layout_of_the_parameters(name):
+    """Another number of micro-batches may choose another layout of images."""
+    there = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    settings = Optimizer.read({"name": name, "momentum": 0.9})
+    mine = NetworkOptimizer(there, settings)
+    for i in range(3):
+        mine.step(mine.dense(gradients(there, i)), GOOD, 0.1)
+    here = nn.Conv2d(3, 4, 3)
+    here.load_state_dict(there.state_dict())
+    other = NetworkOptimizer(here, settings)
+    other.load_state_dict(copy.deepcopy(mine.state_dict()))
+    for optimizer in (mine, other):
+        optimizer.step(optimizer.dense(gradients(there, 3)), GOOD, 0.1)
+    torch.testing.assert_close(here.weight, there.weight)
+
+
 def test_training_imports_no_compiler(tmp_path):
     """torch's wrapper around an optimiser's methods would, which takes longer than all else before the first step."""
     done = python(
