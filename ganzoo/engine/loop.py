@@ -230,8 +230,7 @@ class Engine:
 
     def _log(self) -> None:
         """Write the window's means: the only place where the host waits for the device."""
-        trouble.check(self)
-        if not self.window:
+        if trouble.check(self) or not self.window:  # having gone back, no line is due
             return
         row = self._row() | self.window.means()
         self.window.clear()

@@ -18,15 +18,15 @@ ATTEMPTS = 3
 SHOWN = 20
 
 
-def check(engine: "Engine") -> None:
-    """Find the first update since the last look that wasn't finite, and go back to the last good checkpoint."""
+def check(engine: "Engine") -> bool:
+    """Find the first update since the last look that wasn't finite, and go back to the last good checkpoint: True."""
     if not engine.updates:
-        return
+        return False
     flags = engine.window.flags([place for *_, place in engine.updates])
     bad = [where for (*where, _), flag in zip(engine.updates, flags, strict=True) if flag]
     engine.updates = []
     if not bad:
-        return
+        return False
     step, update, networks = bad[0]
     attempt = engine.attempt + 1
     what = f"step {step}, update {update} gave a loss or gradient of {networks} that is not finite"
@@ -43,6 +43,7 @@ def check(engine: "Engine") -> None:
         log.warning("%s; going back to step %d with other noise (attempt %d)", what, found.step, attempt)
     engine.saver.restore(found)
     engine.attempt = attempt
+    return True
 
 
 def _report(engine: "Engine", where: list[Any], attempt: int) -> None:

@@ -43,6 +43,15 @@ def test_it_goes_back_with_other_noise_and_says_where_it_was(tmp_path, monkeypat
     assert newest(run.checkpoints).manifest["attempt"] == 1
 
 
+def test_going_back_between_two_lines_of_the_log_writes_none(tmp_path, monkeypatch):
+    """The values that the checkpoint holds belong to the next line."""
+    breaking(monkeypatch, attempts=1)
+    intervals = {"training.log_every": 16, "training.checkpoint_every": 8, "training.images": 32}
+    run = ganzoo.train(recipe(**intervals), out=tmp_path / "run", device="cpu")
+    assert (run.folder / "diverged" / "step-00000004-attempt-1.json").is_file()
+    assert [row["step"] for row in run.metrics()] == [4, 8]
+
+
 def test_what_diverges_each_time_ends_with_exit_code_3_and_keeps_what_was_good(tmp_path, monkeypatch):
     breaking(monkeypatch, attempts=100)
     with pytest.raises(
