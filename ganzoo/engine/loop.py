@@ -156,7 +156,9 @@ class Engine:
         else:
             self.saver.resume(found)
         self.observers.call("ganzoo_training_started", run=self.run)
-        self._do()
+        if self.due:
+            self._do()
+            self._save()  # going back would lose what was done
         while self.images < self.training.images:
             before = self.images
             try:

@@ -127,6 +127,31 @@ def test_a_signal_breaks_off_a_measurement_and_it_is_made_when_the_run_goes_on(t
     assert [row["images"] for row in run.metrics() if VALUE in row] == [8, 16, 24]
 
 
+def test_a_measurement_that_was_made_later_is_not_lost_when_the_run_goes_back(tmp_path, monkeypatch):
+    measured = tiny("gan-mnist", **{"training.images": 24, "training.measure": MEASURE})
+    values = iter([3.0])
+
+    def stopped(parts, networks):
+        for value in values:
+            return {VALUE: value}
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(loop, "measured", stopped)
+    with pytest.raises(Stopped):
+        ganzoo.train(measured, out=tmp_path / "run", device="cpu")
+    monkeypatch.setattr(loop, "measured", lambda parts, networks: {VALUE: 4.0})  # not the best, which is saved anyway
+    original = Engine._step
+
+    def step(self):
+        if self.attempt == 0:
+            next(self.networks["generator"].parameters()).data[0].fill_(float("nan"))
+        original(self)
+
+    monkeypatch.setattr(Engine, "_step", step)
+    run = ganzoo.train(measured, out=tmp_path / "run", device="cpu")
+    assert [row["images"] for row in run.metrics() if VALUE in row] == [8, 16, 24]
+
+
 def on_all(out):
     found = {}
     for position in POSITIONS:
