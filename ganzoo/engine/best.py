@@ -12,7 +12,9 @@ from torch import nn
 from ganzoo.engine import checkpoint as checkpoints
 from ganzoo.engine.export import export
 from ganzoo.engine.measure import PREFIX, decisive
-from ganzoo.errors import ModelError
+from ganzoo.engine.unfinished import model_of
+from ganzoo.errors import GanzooError, ModelError
+from ganzoo.files import from_json
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 
@@ -62,6 +64,25 @@ class Best:
             export(self.run, self.parts, copy.deepcopy(dict(networks)), step, images, seconds, name="best")
         except (OSError, ModelError) as error:
             log.warning("the best model can't be exported: %s", error)
+
+    def catch_up(self) -> None:
+        """Export the best checkpoint anew where a kill or a full disk came between it and its export."""
+        there = self.path()
+        if there is None or checkpoints.name(self._exported()) == there.name:
+            return
+        try:
+            saved = checkpoints.read(there)
+            networks = model_of(self.run, saved).networks
+        except (OSError, ValueError, GanzooError) as error:
+            log.warning("the best model can't be exported: %s", error)
+            return
+        self.export(networks, saved.step, saved.manifest["images"], saved.manifest["seconds"])
+
+    def _exported(self) -> int:
+        try:
+            return int(from_json((self.run.exports / "best" / "config.json").read_text())["trained"]["steps"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return -1
 
     def check(self, latest: Mapping[str, Any]) -> None:
         """Say at the end of a run when the value that decides was never there."""

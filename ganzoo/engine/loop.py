@@ -155,6 +155,7 @@ class Engine:
             self._save()
         else:
             self.saver.resume(found)
+            self.processes.first(self.best.catch_up)
         self.observers.call("ganzoo_training_started", run=self.run)
         if self.due:
             self._do()
@@ -194,6 +195,7 @@ class Engine:
                 export(self.run, self.parts, self.published(), self.steps, self.images, self.seconds)
             except (OSError, ModelError) as error:
                 raise TrainingError(f"{error}; make room there and give the same command again") from None
+            self.best.catch_up()
             self.best.check(self.latest)
             health.examine(self.run, self.parts, self.published(), self.networks)
             report.write(self.run)

@@ -1,5 +1,6 @@
 """Checkpoints survive kills, full disks and rot; at most the work since the last one is lost."""
 
+import contextlib
 import errno
 import os
 import random
@@ -14,6 +15,7 @@ import torch
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
+from ganzoo.engine.best import Best
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
@@ -244,6 +246,27 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
     for name, value in best.network.state_dict().items():
         torch.testing.assert_close(value, saved[name], rtol=1e-2, atol=1e-3)  # stored in half precision
     assert [row.get("chosen/value") for row in run.metrics()] == [3.0, 1.0, 2.0, None, 1.0, 4.0]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_best_is_exported_though_its_export_failed_or_was_killed(again, tmp_path, monkeypatch):
+    values, original, export = iter([3.0, 1.0, 2.0, 4.0]), Engine._row, Best.export
+    monkeypatch.setattr(Engine, "_row", lambda self: original(self) | {"chosen/value": next(values)})
+
+    def broken(self, networks, step, images, seconds):
+        if step != 2:
+            export(self, networks, step, images, seconds)
+        elif again:
+            raise KeyboardInterrupt
+
+    intervals = {"training.log_every": 4, "training.best": "min:chosen/value"}
+    with monkeypatch.context() as patched:
+        patched.setattr(Best, "export", broken)
+        with pytest.raises(KeyboardInterrupt) if again else contextlib.nullcontext():
+            train(tmp_path / "run", 3, **intervals)
+    train(tmp_path / "run", 4, **intervals)
+    best = ganzoo.Model.read(Run(tmp_path / "run").best_export(), device="cpu")
+    assert best.config.tables()["trained"]["steps"] == 2
 
 
 def test_a_best_by_what_the_log_has_not_is_said(tmp_path, caplog):
