@@ -104,6 +104,8 @@ def test_a_run_without_a_checkpoint_is_no_source(conditional_run, tmp_path):
     [
         ("cgan-mnist", ["discriminator"]),
         ("cgan-mnist", ["generator"]),
+        ("gan-mnist", ["discriminator"]),  # whose own loss then depends on no weight
+        ("began-mnist", ["discriminator"]),
         ("cgan-mnist", ["generator.norms", "discriminator.downs.0"]),
         ("cgan-mnist", ["generator.ups.0.weight"]),
         ("dcgan-mnist", ["discriminator.norms.1", "generator.project", "generator.norms.0"]),
@@ -123,6 +125,7 @@ def test_frozen_weights_are_bit_identical_after_training(recipe, paths, tmp_path
             assert same or not frozen, f"{network}.{key} is frozen and moved"  # statistics of batch norms too
             moved += not same
     assert moved
+    assert {"generator/loss", "discriminator/loss"} <= set(run.metrics()[-1])
 
 
 @pytest.mark.parametrize("path", ["generator.nothing", "generator.up", "generator.ups.99", "generator."])

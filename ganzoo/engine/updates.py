@@ -219,10 +219,10 @@ class Stepper:
         where = f"strategy {type(self.strategy).__name__}, update {segment} of {'+'.join(networks)}"
         if update.loss.dim():
             raise PluginError(f"{where}: the loss has shape {tuple(update.loss.shape)}, and must be a scalar")
-        if not update.loss.requires_grad:
-            raise PluginError(f"{where}: the loss depends on no weight; is something detached, or under no_grad?")
         if not parameters:
             return ()
+        if not update.loss.requires_grad:
+            raise PluginError(f"{where}: the loss depends on no weight; is something detached, or under no_grad?")
         try:
             return torch.autograd.grad(update.loss, parameters, retain_graph=keep, allow_unused=True)
         except RuntimeError as error:
@@ -259,7 +259,9 @@ class Stepper:
                 metrics,
                 self.buffers,
             )
-        if not gradients:
+        for key, value in metrics.items():
+            done.metrics.setdefault(key, []).append(value)
+        if not gradients:  # all frozen
             return
         dense = {name: self.optimizers[name].dense(part) for name, part in gradients.items()}
         # an infinite loss with finite gradients is bad too
@@ -276,8 +278,6 @@ class Stepper:
                 done.moves.setdefault(f"{name}/update_ratio", []).append(moved(before, optimizer.parameters))
             else:
                 optimizer.step(part, bad, rate)
-        for key, value in metrics.items():
-            done.metrics.setdefault(key, []).append(value)
         done.updates.append((" and ".join("+".join(n) for n in names), bad))
 
     def finish(self, done: Step) -> None:
