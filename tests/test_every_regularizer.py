@@ -234,6 +234,16 @@ def normed(network, iterations=100):
     return network
 
 
+def test_spectral_norm_bounds_weights_that_training_starts_from():
+    D, other = (nn.Sequential(nn.Linear(24, 16)) for _ in "ab")
+    other[0].weight.data += 9 * torch.outer(torch.rand(16), torch.rand(24))
+    normed(D)
+    D.load_state_dict(other.state_dict())
+    weight, bias = D[0].weight, D[0].bias
+    made = D(torch.eye(24)) - bias
+    torch.testing.assert_close(made, weight.T / torch.linalg.matrix_norm(weight, 2), rtol=1e-3, atol=1e-5)
+
+
 def test_spectral_norm_divides_layers_that_scale_their_weight_by_the_value_of_what_they_use():
     D = ganzoo.build("stylegan2", size=32, channels=1, width=4, most=8, latent_size=4, network="discriminator")
     layers = [layer for layer in D.modules() if isinstance(layer, EqualConv2d | EqualLinear)]

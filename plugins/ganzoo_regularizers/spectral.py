@@ -10,6 +10,7 @@ from ganzoo.errors import PluginError
 from ganzoo_stylegan.layers import EqualConv2d, EqualLinear
 
 EQUAL = EqualLinear | EqualConv2d
+FIRST = 15  # power iterations for weights that are new, built or loaded
 LAYERS = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Embedding | EQUAL
 
 
@@ -41,8 +42,9 @@ class SpectralNorm(Regularizer):
                 left = torch.randn(len(matrix), device=matrix.device, dtype=matrix.dtype)
                 self.register_buffer(name, normalize(left, dim=0))
                 layers.append((name, layer))
-                self.iterate(name, layer, 15)
+                self.iterate(name, layer, FIRST)
                 layer.register_forward_hook(lambda layer, _, out, name=name: self.divided(name, layer, out))
+        network.register_load_state_dict_post_hook(lambda *_: self.follow(FIRST))  # a run's own state is loaded later
 
     def divided(self, name, layer, out):
         matrix, left = self.matrix(layer), getattr(self, name)
@@ -65,9 +67,12 @@ class SpectralNorm(Regularizer):
             right = normalize(matrix.T @ left, dim=0, eps=1e-12)
             left.copy_(normalize(matrix @ right, dim=0, eps=1e-12))
 
-    def after_step(self, means, images):
+    def follow(self, count):
         for name, layer in self.__dict__.get("layers", ()):
-            self.iterate(name, layer, self.config.iterations)
+            self.iterate(name, layer, count)
+
+    def after_step(self, means, images):
+        self.follow(self.config.iterations)
 
     @staticmethod
     def matrix(layer):
