@@ -71,6 +71,16 @@ def test_another_recipe_is_refused_and_restart_begins_anew(run):
     assert [row["step"] for row in run.metrics()] == [2]
 
 
+def test_torchrun_that_brings_processes_back_does_not_begin_a_run_anew_again(tmp_path, monkeypatch, caplog):
+    """It gives them the same command, with --restart."""
+    ganzoo.train(tiny("gan-mnist"), out=tmp_path, device="cpu")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    recipe = tiny("gan-mnist", **{"training.images": 16})
+    run = ganzoo.train(recipe, out=tmp_path, device="cpu", restart=True)
+    assert [row["step"] for row in run.metrics()] == [2, 4]
+    assert "torchrun brought the processes back" in caplog.text
+
+
 def test_the_same_command_on_a_finished_run_changes_nothing_that_matters(run):
     before = contents(run.folder)
     ganzoo.train(tiny("gan-mnist"), out=run.folder, device="cpu")

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +39,9 @@ def train(
     `base` gives the files of the model that the recipe starts from; it is asked only when training begins.
     """
     processes = Processes(device)
+    if restart and any(processes.gather(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0")):
+        log.warning("torchrun brought the processes back, so the run goes on; only their first start begins it anew")
+        restart = False
     watchers = processes.each(lambda: [Tracker(name) for name in trackers])
     parts = processes.each(lambda: resolve(recipe))
     _say_what_was_refused(parts)
