@@ -99,6 +99,7 @@ class Run:
             record = {"recipe": recipe.tables(), "spec": spec.model_dump(mode="json"), "lineage": list(lineage)}
             temporary.write_text(to_json(record))
             temporary.replace(self.folder / "recipe.json")
+            (self.folder / "health.json").unlink(missing_ok=True)  # of an end that is none any more
         except OSError as error:
             raise RunError(f"the run folder {str(self.folder)!r} can't be written: {error.strerror}") from None
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import ganzoo
+from ganzoo.engine.loop import Engine
 from ganzoo.errors import GanzooError, RunError
 from ganzoo.resolve import on_folder
 from ganzoo.run import Run
@@ -69,6 +70,16 @@ def test_another_recipe_is_refused_and_restart_begins_anew(run):
     ganzoo.train(tiny("cgan-mnist"), out=run.folder, device="cpu", restart=True)
     assert (run.recipe.name, run.model().name) == ("cgan-mnist", "cgan-mnist")
     assert [row["step"] for row in run.metrics()] == [2]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_run_that_goes_on_has_no_health_before_its_end(restart, tmp_path, monkeypatch):
+    run = ganzoo.train(tiny("gan-mnist"), out=tmp_path, device="cpu")
+    assert run.health()
+    monkeypatch.setattr(Engine, "_finish", lambda self: None)
+    ganzoo.train(tiny("gan-mnist", **{"training.images": 16}), out=tmp_path, device="cpu", restart=restart)
+    assert run.health() == {}
+    assert "Said at the end of the run" in (run.folder / "report.html").read_text()
 
 
 def test_torchrun_that_brings_processes_back_does_not_begin_a_run_anew_again(tmp_path, monkeypatch, caplog):
