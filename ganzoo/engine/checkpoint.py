@@ -63,7 +63,8 @@ def save(
     with staged(target, replace=True) as staging:  # one that is there is invalid, or the same step taken again
         files = {}
         for part, named in tensors.items():
-            plain = {key: tensor.detach().cpu().contiguous() for key, tensor in named.items()}
+            # copies, since a file can't hold two names for one tensor
+            plain = {key: tensor.detach().to("cpu", copy=True).contiguous() for key, tensor in named.items()}
             files[f"{part}.safetensors"] = save_safetensors(plain)
         for part, state in states.items():
             buffer = io.BytesIO()

@@ -103,6 +103,17 @@ def engine(tmp_path):
     return made
 
 
+def test_a_layer_that_a_network_uses_under_two_names_is_saved_and_restored(engine):
+    network = engine.networks["generator"]
+    network.twin = network.layers[0]
+    engine._save()
+    before = network.twin.weight.clone()
+    network.twin.weight.data.zero_()
+    engine.saver.restore(checkpoints.newest(engine.run.checkpoints))
+    assert torch.equal(network.layers[0].weight, before)
+    assert network.twin is network.layers[0]
+
+
 class FullDisk:
     """Lets `left` calls that write go through and refuses the others."""
 
