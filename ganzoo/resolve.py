@@ -254,6 +254,8 @@ def _strategy_mistakes(recipe: Recipe, strategy: Strategy) -> list[str]:
     if recipe.loss is None and type(strategy).needs_loss:
         losses = ", ".join(registry().names("loss"))
         wrong.append(f"loss: strategy {recipe.strategy.name!r} needs one; there are: {losses}")
+    if recipe.loss is not None and not type(strategy).needs_loss:
+        wrong.append(f"loss: strategy {recipe.strategy.name!r} has no adversarial loss; leave it out")
     training = recipe.training
     named = [(f"training.optimizer.{n}", n) for n in training.optimizer.overrides]
     named += [(f"training.ema.{n}", n) for n in training.ema]

@@ -103,6 +103,12 @@ def test_a_column_that_the_data_lacks_is_named_with_what_it_has():
     assert any("has no 'caption'" in line and "it has image, label" in line for line in found)
 
 
+def test_a_loss_that_the_strategy_does_not_use_is_refused():
+    assert mistakes("vae-mnist", {"loss.name": "hinge"}) == [
+        "loss: strategy 'vae' has no adversarial loss; leave it out"
+    ]
+
+
 def test_a_strategy_without_its_loss_lists_the_losses():
     tables = ganzoo.recipe("gan-mnist").tables()
     del tables["loss"]
