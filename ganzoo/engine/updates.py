@@ -76,6 +76,7 @@ class Stepper:
         self.buffers = [b for net in networks.values() for b in net.buffers() if b.is_floating_point()]
         self.progress = strategy.progress  # of this step, as the strategy may not see it
         self.rates: Mapping[str, float | Tensor] = {}  # of this step, a network's learning rate
+        self.stateful = type(strategy).after_step is not Strategy.after_step or bool(strategy.regularizers)
         self.check(accumulate)
 
     def check(self, accumulate: int) -> None:
@@ -109,6 +110,8 @@ class Stepper:
             agree_on(self.processes, type(self.strategy).__name__, segment, names)
         done.drawn = batches[0].drawn * self.batch_size
         self.finish(done)
+        if self.processes.count > 1 and (self.stateful or done.examples):
+            self.processes.agree()  # here whoever failed in it is heard; elsewhere nobody listens
         return done
 
     def begin(self) -> tuple[list[Batches], list[Iterator[Update | tuple[Update, ...]]]]:
@@ -286,7 +289,7 @@ class Stepper:
             rows = {name: self.processes.collect(torch.cat(parts)) for name, parts in done.examples.items()}
             with torch.no_grad():
                 self.strategy.keep(rows)
-        if type(self.strategy).after_step is not Strategy.after_step or self.strategy.regularizers:
+        if self.stateful:
             with torch.no_grad():
                 means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}
                 regularized.after_step(self.strategy, means)

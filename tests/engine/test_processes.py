@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,24 @@ def train(recipe, out, patch=None, **options):
         for value in state.values():
             digest.update(value.contiguous().numpy().tobytes())
     return digest.hexdigest(), engine.steps, engine.attempt, engine.stepper.accumulate
+
+
+def state_that_fails_on_one_rank():
+    kind = registry().get("strategy", "began")
+    original = kind.after_step
+
+    def after_step(self, means):
+        if self.progress.step == 2 and os.environ["RANK"] == "1":
+            raise ValueError("no room")
+        original(self, means)
+
+    kind.after_step = after_step
+
+
+def test_state_that_fails_on_one_process_ends_all_though_a_grid_is_due(tmp_path):
+    recipe = tiny("began-mnist", **{"training.images": 32, "training.sample_every": 4})
+    results = together(2, train, recipe, tmp_path / "run", state_that_fails_on_one_rank)
+    assert {result.kind for result in results} == {"ValueError", "TrainingError"}
 
 
 def not_a_number_on_one_rank():
