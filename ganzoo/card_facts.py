@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
+
 from ganzoo.errors import GanzooError
 from ganzoo.recipes import PARTS, Recipe
 from ganzoo.registry import registry
@@ -48,9 +51,18 @@ def _changes(known: Recipe, ours: Recipe, spec: Mapping[str, Any]) -> Iterator[t
             continue
         fields = registry().get(kind, new[place]["name"]).Config.model_fields
         for key, value in new[place].items():
-            usual = old[place].get(key, fields[key].default if key in fields else value)
+            usual = _usual(old[place], key, fields, value)
             if key != "version" and value != usual and not (key not in old[place] and value == facts.get(key)):
                 yield f"{place}.{key}", value
+
+
+def _usual(old: Mapping[str, Any], key: str, fields: Mapping[str, FieldInfo], value: Any) -> Any:
+    """What a setting is in the registered recipe, with its own defaults filled in, as a config records it."""
+    if key not in fields or (key not in old and fields[key].is_required()):
+        return old.get(key, value if key not in fields else None)
+    kind: TypeAdapter[Any] = TypeAdapter(fields[key].annotation or object)
+    set_to = old[key] if key in old else fields[key].get_default(call_default_factory=True)
+    return kind.dump_python(kind.validate_python(set_to), mode="json")
 
 
 def _differences(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any]]:

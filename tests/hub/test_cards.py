@@ -59,6 +59,12 @@ def test_the_training_command_gives_this_recipe(config):
     assert again.tables() == ours.tables()
 
 
+def test_settings_within_settings_are_compared_with_their_defaults_filled_in():
+    config = ganzoo.load("cut-noto-twemoji").config.tables()
+    assert config["recipe"]["data"]["augment"] != ganzoo.recipe("cut-noto-twemoji").tables()["data"]["augment"]
+    assert "`ganzoo train cut-noto-twemoji --set training." in card.render(config)
+
+
 def test_where_no_command_gives_this_recipe_the_config_does(config):
     assert "ganzoo train gan-mnist" not in card.render(config)  # it averages nothing, which no --set can say
 
