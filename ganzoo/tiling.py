@@ -49,7 +49,7 @@ def tiles(height: int, width: int, network: nn.Module, side: int | None = None) 
 
 def _fitting(height: int, width: int, network: nn.Module) -> int:
     """The side of a tile that suits a picture and the device of the network."""
-    if height * width * int(getattr(network, "scale", 1)) ** 2 > LARGE:
+    if _is_large(network, height * width):
         return SMALL_SIDE
     return CPU_SIDE if _on_cpu(network) else SIDE
 
@@ -59,9 +59,14 @@ def _on_cpu(network: nn.Module) -> bool:
     return like is not None and like.device.type == "cpu"
 
 
+def _is_large(network: nn.Module, pixels: int) -> bool:
+    return pixels * int(getattr(network, "scale", 1)) ** 2 > LARGE
+
+
 def held(network: nn.Module, pixels: int) -> AbstractContextManager[None]:
-    """What layers of a large picture free on a CPU is used by the next ones, within the block."""
-    return kept_for_now() if pixels >= HELD and _on_cpu(network) else nullcontext()
+    """What layers free on a CPU is used by the next ones, within the block, unless the result needs the memory."""
+    holds = pixels >= HELD and _on_cpu(network) and not _is_large(network, pixels)
+    return kept_for_now() if holds else nullcontext()
 
 
 def _cuts(length: int, side: int, multiple: int) -> list[tuple[int, int]]:
