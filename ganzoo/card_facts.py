@@ -58,11 +58,14 @@ def _changes(known: Recipe, ours: Recipe, spec: Mapping[str, Any]) -> Iterator[t
 
 def _usual(old: Mapping[str, Any], key: str, fields: Mapping[str, FieldInfo], value: Any) -> Any:
     """What a setting is in the registered recipe, with its own defaults filled in, as a config records it."""
-    if key not in fields or (key not in old and fields[key].is_required()):
-        return old.get(key, value if key not in fields else None)
-    kind: TypeAdapter[Any] = TypeAdapter(fields[key].annotation or object)
-    set_to = old[key] if key in old else fields[key].get_default(call_default_factory=True)
-    return kind.dump_python(kind.validate_python(set_to), mode="json")
+    field = fields.get(key)
+    if field is None:
+        return old.get(key, value)
+    if key not in old and field.is_required():
+        return None
+    kind: TypeAdapter[Any] = TypeAdapter(field.annotation or object)
+    usual = old[key] if key in old else field.get_default(call_default_factory=True)
+    return kind.dump_python(kind.validate_python(usual), mode="json")
 
 
 def _differences(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any]]:

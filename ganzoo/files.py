@@ -12,6 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from ganzoo.errors import GanzooError
+
 STAGING = ".staging-"
 OLD = ".old"  # ends the name of a folder while another takes its place
 
@@ -46,6 +48,21 @@ def _swap(new: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Where to write a picture that takes the place of `path` when the block ends well. Raises GanzooError."""
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except (OSError, ValueError) as error:  # a format has a largest size
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        said = getattr(error, "strerror", None) or error
+        raise GanzooError(f"{str(path)!r} can't be written: {said}") from None
 
 
 def write(path: Path, content: bytes) -> None:

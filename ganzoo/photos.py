@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ganzoo import tiling
 from ganzoo.errors import GanzooError
 from ganzoo.features import grey
+from ganzoo.files import replaced
 
 READ = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -70,18 +71,11 @@ def of_array(array: np.ndarray) -> Image.Image:
 
 def write(image: Image.Image, path: Path) -> None:
     """Write a picture whole or not at all, in the format of its name's end. Raises GanzooError."""
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
     if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):  # no alpha, no 16 bits there
         image = _eight_bits(image) if image.mode in SIXTEEN else image
         image = _on_white(image) if image.mode in ("LA", "RGBA") else image
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as part:
         image.save(part, quality=95) if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else image.save(part)
-        part.replace(path)
-    except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
-        said = getattr(error, "strerror", None) or error
-        raise GanzooError(f"{str(path)!r} can't be written: {said}") from None
 
 
 def transformed(

@@ -1,7 +1,9 @@
-"""Words of strangers, made safe to print; and tokens that must not be printed at all."""
+"""Words of strangers, made safe to print; tokens that must not be printed at all; values as people write them."""
 
 import re
+import tomllib
 from collections.abc import Sequence
+from typing import Any
 
 # control and direction characters, zero-width ones, tags, lone surrogates: what a terminal or a page would obey
 HIDDEN = re.compile(
@@ -25,6 +27,14 @@ def plain(text: object, most: int = 300) -> str:
     """One line without hidden characters, cut to `most` characters."""
     line = " ".join(HIDDEN.sub(" ", str(text)[: most * 4]).split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def toml_value(text: str) -> Any:
+    """A value as TOML writes it; what isn't TOML is a word without quotes."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except (ValueError, RecursionError):  # also a number of more digits than Python reads
+        return text.strip()
 
 
 def tokens_in(content: bytes, binary: bool = False) -> list[str]:

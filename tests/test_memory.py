@@ -1,14 +1,12 @@
 """What this process frees is used again where that was asked for."""
 
 import platform
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from ganzoo import memory
-from tests.support import environment
+from tests.support import python
 
 PAGES = """
 import resource, torch
@@ -28,7 +26,7 @@ print(before, within)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries hold memory as they do")
 def test_pieces_of_any_size_are_used_again_within_the_block():
     """Pages that the system has to give for tensors of 64 MB, in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", PAGES], capture_output=True, text=True, check=True, env=environment())
+    done = python(PAGES)
     before, within = map(int, done.stdout.split())
     assert within < 0.75 * before  # half of them, where each is cut anew to be aligned
 

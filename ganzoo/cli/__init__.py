@@ -7,7 +7,6 @@ so `ganzoo --help` and the listings stay quick.
 import logging
 import os
 import sys
-import tomllib
 import warnings
 from typing import Annotated, Any, NoReturn
 
@@ -17,7 +16,7 @@ from rich.markup import escape
 
 from ganzoo import __version__
 from ganzoo.errors import GanzooError
-from ganzoo.text import HIDDEN
+from ganzoo.text import HIDDEN, toml_value
 
 console = Console()  # what was asked for
 errors = Console(stderr=True)  # progress, warnings and errors
@@ -100,7 +99,4 @@ def assignment(text: str, example: str = "training.images=1000") -> tuple[str, A
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise GanzooError(f"--set wants a setting and its value such as {example}, not {text!r}")
-    try:
-        return name.strip(), tomllib.loads(f"v = {value}")["v"]
-    except (ValueError, RecursionError):
-        return name.strip(), value.strip()
+    return name.strip(), toml_value(value)

@@ -10,6 +10,7 @@ import typer
 
 from ganzoo.cli import app, assignment, console
 from ganzoo.errors import GanzooError
+from ganzoo.files import replaced
 
 
 @app.command()
@@ -83,16 +84,8 @@ def sample(
 
 
 def _written(out: Path, write: Callable[[Path], object]) -> None:
-    part = out.with_name(f".{out.stem}.part{out.suffix}")  # what stands there stays whole until the last moment
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(out) as part:
         write(part)
-        part.replace(out)
-    except (OSError, ValueError) as error:  # a format has a largest size
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        said = getattr(error, "strerror", None) or error
-        raise GanzooError(f"{str(out)!r} can't be written: {said}") from None
     console.print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -145,11 +138,11 @@ def _in_turn(labels: list[str | int], count: int) -> dict[str, Any]:
 
 
 def _settings(model: Any, settings: list[str]) -> dict[str, Any]:
-    given = dict(assignment(text, "truncation=0.7") for text in settings)
+    given = {}
     for text in settings:
-        name, _, value = (part.strip() for part in text.partition("="))
-        if name in model.conditions and not isinstance(given.get(name), str | list):
-            given[name] = value  # a caption may look like a number
+        name, value = assignment(text, "truncation=0.7")
+        words = name in model.conditions and not isinstance(value, str | list)  # a caption may look like a number
+        given[name] = text.partition("=")[2].strip() if words else value
     takes = [*model.options, *(name for name in model.conditions if name != "label")]
     for name in given:
         if name not in takes:

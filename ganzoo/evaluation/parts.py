@@ -1,6 +1,5 @@
 """From the names of metrics and feature networks to their objects; what suits a set of pictures when none is named."""
 
-import tomllib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from ganzoo.metric import Metric
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 from ganzoo.settings import mistakes
+from ganzoo.text import toml_value
 
 GENERAL = "effnet-lite0"  # for pictures that no classifier of their own is known for
 SETS = ("frechet-distance", "kernel-distance", "precision", "recall", "density", "coverage")
@@ -40,10 +40,7 @@ def _spelled(text: str) -> tuple[str, dict[str, Any]]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise GanzooError(f"{text!r} should be NAME or NAME,SETTING=VALUE, such as coverage,k=3")
-        try:
-            settings[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except (ValueError, RecursionError):
-            settings[key.strip()] = value.strip()  # a word without quotes
+        settings[key.strip()] = toml_value(value)
     return name.strip(), settings
 
 

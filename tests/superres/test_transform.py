@@ -13,7 +13,7 @@ import ganzoo
 from ganzoo import photos
 from ganzoo.errors import GanzooError, ModelError
 from ganzoo.tiling import tiles
-from tests.support import environment
+from tests.support import environment, python
 
 
 @pytest.fixture(scope="module")
@@ -221,9 +221,7 @@ print((kib("VmRSS") - before) // 1024)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries hold memory as they do")
 def test_the_memory_that_layers_took_is_given_back():
-    done = subprocess.run(
-        [sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=True, env=environment()
-    )
+    done = python(RESIDENT)
     assert int(done.stdout) < 35  # MiB; the result has 12, and its making takes 200
 
 
