@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ganzoo.dataset import ResidentDataset as ResidentDataset
     from ganzoo.dataset import Spec as Spec
     from ganzoo.errors import GanzooError as GanzooError
+    from ganzoo.errors import NothingHeldOut as NothingHeldOut
     from ganzoo.features import Features as Features
     from ganzoo.hookspecs import files_in as files_in
     from ganzoo.hookspecs import hookimpl as hookimpl
@@ -51,7 +52,7 @@ _HOME = {
     "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "train"),
     "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator", "recomputed"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
-    "ganzoo.errors": ("GanzooError",),
+    "ganzoo.errors": ("GanzooError", "NothingHeldOut"),
     "ganzoo.features": ("Features",),
     "ganzoo.hookspecs": ("files_in", "hookimpl"),
     "ganzoo.hub.client": ("Hub",),

@@ -27,6 +27,10 @@ class RecipeError(GanzooError):
         super().__init__("\n  ".join([f"{head}:", *self.mistakes]))
 
 
+class NothingHeldOut(GanzooError):
+    """A dataset was asked for its test split, and has none."""
+
+
 class ModelError(GanzooError):
     """A model folder, its weights or a request made of a model is not as it must be."""
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import ganzoo
 from ganzoo.captions import decode, encode
-from ganzoo.errors import GanzooError, RecipeError
+from ganzoo.errors import GanzooError, NothingHeldOut, RecipeError
 from ganzoo.images import to_pil
 from ganzoo.registry import registry
 from ganzoo.resolve import resolve
@@ -64,6 +64,18 @@ def tars(tmp_path_factory):
                 members.append((f"{i:05d}.{suffix}", content))
         archive(place / f"{shard:03d}.tar", members)
     return place
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_set_without_a_test_part_holds_nothing_out(parquet, streaming):
+    kind = registry().get("dataset", "huggingface")
+    files = [str(file) for file in sorted(parquet.iterdir())]
+    settings = {"path": "parquet", "files": files, "size": 8, "streaming": streaming, "count": COUNT}
+    with pytest.raises(NothingHeldOut, match=r"split.*\['train'\]"):
+        kind(kind.Config.read({**settings, "split": "test"}))
+    with pytest.raises(GanzooError, match="can't be opened") as refused:
+        kind(kind.Config.read({**settings, "split": "valid"}))
+    assert not isinstance(refused.value, NothingHeldOut)
 
 
 def test_the_name_of_data_holds_no_folders_of_this_computer(parquet, monkeypatch):

@@ -47,6 +47,7 @@ def _common(
         os.environ["GANZOO_DEBUG"] = "1"
     warnings.showwarning = lambda message, *_, **__: say("yellow", "warning", message)
     log = logging.getLogger("ganzoo")
+    log.setLevel(logging.INFO)
     if not any(isinstance(handler, _Log) for handler in log.handlers):
         log.addHandler(_Log())
 
@@ -54,7 +55,8 @@ def _common(
 class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if is_main():
-            say("yellow", record.levelname.lower(), record.getMessage())
+            colour = "yellow" if record.levelno >= logging.WARNING else "cyan"
+            say(colour, record.levelname.lower(), record.getMessage())
 
 
 def main() -> None:

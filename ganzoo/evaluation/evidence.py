@@ -13,6 +13,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.evaluation.cache import cached
 from ganzoo.evaluation.frechet import Moments
 from ganzoo.evaluation.pictures import Pictures
+from ganzoo.evaluation.probe import LinearProbe
 from ganzoo.features import Features, grey
 
 THUMBNAIL = 32  # side of the grey pictures in which copies are looked for; smaller pictures stay as they are
@@ -56,10 +57,10 @@ class View:
         parts = [self.network.classify(part.to(self.network.device)).cpu() for part in torch.split(self.features, 1000)]
         return torch.cat(parts)
 
-    @property
-    def named(self) -> Tensor:
-        """The class that the classifier gives each picture."""
-        return self.logits.argmax(1)
+    @cached_property
+    def probe(self) -> LinearProbe:
+        """What these pictures teach of their classes."""
+        return LinearProbe(self.features, self.labels, len(self.pictures.label_names))
 
     def of_class(self, label: int) -> Tensor:
         """Rows of the features that have this label."""
@@ -160,6 +161,15 @@ class Evidence:
     @property
     def label_names(self) -> tuple[str, ...]:
         return self.samples.pictures.label_names
+
+    @property
+    def probed(self) -> bool:
+        """Whether a linear probe of the training pictures names classes, which the feature network doesn't know."""
+        return self.network is not None and self.label_names not in ((), self.network.labels)
+
+    def named(self, view: View) -> Tensor:
+        """The class that is given to each picture of a view, by the feature network or the probe."""
+        return self.training.probe.named(view.features) if self.probed else view.logits.argmax(1)
 
     @property
     def has_training(self) -> bool:

@@ -76,7 +76,7 @@ def evaluate_model(
     network = parts.network_for(metrics, features, names, model.size, model.channels)
     network = network.to(model.device) if network is not None else None
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training)]
-    chosen = metrics or parts.metrics_for(model.labels, network, True, training is not None)
+    chosen = metrics or parts.metrics_for(model.labels, network, reference, training)
     lacking = [name for name in chosen if notes and "training" in parts.metric(name).needs]
     if lacking:
         raise GanzooError(
@@ -122,7 +122,7 @@ def evaluate_pictures(
     network = parts.network_for(metrics, features, images.label_names, images.shape[1], images.shape[0])
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training, sources)]
     evidence = Evidence(View(images, network, tick=tick), views[0], views[1], network, views[2])
-    chosen = metrics or parts.metrics_for(images.label_names, network, reference is not None, training is not None)
+    chosen = metrics or parts.metrics_for(images.label_names, network, reference, training)
     return measure(images.name, chosen, lambda *_: evidence, [], [])
 
 
@@ -170,12 +170,13 @@ def check(name: str, metric: Metric, evidence: Evidence) -> None:
     """Refuse what can't be measured before anything is computed, with the reason."""
     if "features" in metric.needs and evidence.network is None:
         raise GanzooError(f"metric {name!r} needs a feature network; name one with --features")
-    if "classifier" in metric.needs and evidence.network is not None and not evidence.network.labels:
+    probed = _probed(metric, evidence)
+    if "classifier" in metric.needs and not probed and evidence.network is not None and not evidence.network.labels:
         raise GanzooError(f"metric {name!r} needs a feature network that classifies, such as digits-cnn")
     views = [evidence.samples]
     if "reference" in metric.needs:
         views.append(evidence.reference)
-    if "training" in metric.needs:
+    if "training" in metric.needs or (probed and evidence.has_training):
         views.append(evidence.training)
     if "sources" in metric.needs:
         views.append(evidence.sources)
@@ -193,11 +194,15 @@ def check(name: str, metric: Metric, evidence: Evidence) -> None:
         found = " and ".join(f"{who} has {height}x{width}" for (height, width), who in shapes.items())
         raise GanzooError(f"metric {name!r} compares pixels, and {found}; --size N makes a folder's pictures one size")
     names = {view.pictures.label_names: None for view in views} if "labels" in metric.needs else {}
-    if "classifier" in metric.needs and evidence.network is not None:
-        names[evidence.network.labels] = None
     if len(names) > 1:
         found = " and ".join(f"({listing(labels, 12)})" for labels in names)
         raise GanzooError(f"metric {name!r} needs the same labels everywhere; there are {found}")
+    if probed and not evidence.has_training:
+        raise GanzooError(
+            f"metric {name!r} needs a feature network that knows the classes ({listing(evidence.label_names, 12)}), or "
+            "training pictures with these labels, none of them in the reference, that teach a linear probe: "
+            "--reference APART --training OTHERS"
+        )
 
 
 def title(metric: Metric, evidence: Evidence) -> str:
@@ -207,8 +212,18 @@ def title(metric: Metric, evidence: Evidence) -> str:
         compares = "reference" in metric.needs
         if not compares or (evidence.against_training and evidence.reference.count >= STANDARD_REFERENCE):
             return metric.standard[0]
-    named = f" ({feature_name(network)})" if network is not None and "features" in metric.needs else ""
+    named = f" ({_seen_through(metric, evidence)})" if network is not None and "features" in metric.needs else ""
     return (metric.title or type(metric).__name__) + named
+
+
+def _probed(metric: Metric, evidence: Evidence) -> bool:
+    """Whether the metric tells classes by a linear probe of the training pictures."""
+    return {"classifier", "labels"} <= set(metric.needs) and evidence.probed
+
+
+def _seen_through(metric: Metric, evidence: Evidence) -> str:
+    assert evidence.network is not None
+    return feature_name(evidence.network) + (", linear probe" if _probed(metric, evidence) else "")
 
 
 def feature_name(network: Features) -> str:
@@ -228,11 +243,11 @@ def _protocol(name: str, metric: Metric, evidence: Evidence, result: Result, see
         prepared[name_of] = f"{done}, then {prepared[name_of]}" if name_of in prepared else done
     views = [getattr(evidence, need) for need in ("reference", "sources") if need in metric.needs]
     against = views[0].pictures if views else None
-    learned = evidence.training.pictures if "training" in metric.needs else None
+    learned = evidence.training.pictures if "training" in metric.needs or _probed(metric, evidence) else None
     return Protocol(
         metric=name,
         settings=metric.config.record(),
-        features=feature_name(network) if network else "none",
+        features=_seen_through(metric, evidence) if network else "none",
         features_sha256=network.weights_sha256 if network else "",
         reference=against.name if against else "none",
         reference_sha256=against.sha256 if against else "",

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ganzoo.errors import GanzooError
+from ganzoo.errors import GanzooError, NothingHeldOut
+from ganzoo.evaluation.pictures import Pictures
 from ganzoo.features import Features
 from ganzoo.metric import Metric
 from ganzoo.recipes import Recipe
@@ -15,7 +16,8 @@ from ganzoo.text import toml_value
 
 GENERAL = "effnet-lite0"  # for pictures that no classifier of their own is known for
 SETS = ("frechet-distance", "kernel-distance", "precision", "recall", "density", "coverage")
-CLASSES = ("classifier-accuracy", "label-accuracy", "class-coverage", "class-frechet-distance")
+NAMED = ("classifier-accuracy", "label-accuracy")  # by what tells the classes
+WITHIN = ("class-coverage", "class-frechet-distance")
 OWN = ("copies", "duplicates")
 
 
@@ -70,15 +72,14 @@ def network_for(
     return None
 
 
-def metrics_for(labels: Sequence[str], network: Features | None, reference: bool, training: bool) -> list[str]:
+def metrics_for(
+    labels: Sequence[str], network: Features | None, reference: Pictures | None, training: Pictures | None
+) -> list[str]:
     """What is worth measuring of such samples."""
-    chosen = list(SETS) if reference else []
-    if labels:
-        chosen += (
-            [n for n in CLASSES if (network and network.labels == tuple(labels)) or n not in CLASSES[:2]]
-            if reference
-            else []
-        )
+    chosen: list[str] = []
+    if reference is not None:
+        teachers = [known for known in (network and network.labels, training and training.label_names) if known]
+        chosen = [*SETS, *(NAMED if labels and tuple(labels) in teachers else ()), *(WITHIN if labels else ())]
     return [*chosen, *(OWN if training else OWN[1:])]
 
 
@@ -87,5 +88,5 @@ def held_out(recipe: Recipe) -> Any:
     component = registry().get("dataset", recipe.data.name)
     try:
         return component(component.Config.read(recipe.data.settings | {"split": "test"}))
-    except (ValidationError, ValueError):
+    except (ValidationError, ValueError, NothingHeldOut):
         return None

@@ -21,7 +21,10 @@ def per_class(right: torch.Tensor, labels: torch.Tensor, names: tuple[str, ...])
 
 
 class LabelAccuracy(Metric):
-    """The fraction of samples that a classifier names as the class that was asked for."""
+    """The fraction of samples that a classifier names as the class that was asked for.
+
+    The feature network, where it knows the classes, or else a linear probe of the training pictures' features.
+    """
 
     title = "Label accuracy"
     needs = ("features", "labels", "classifier")
@@ -29,7 +32,7 @@ class LabelAccuracy(Metric):
 
     def measure(self, evidence):
         samples = evidence.samples
-        right = samples.named == samples.labels
+        right = evidence.named(samples) == samples.labels
         return Result(right.double().mean().item(), per_class(right, samples.labels, evidence.label_names))
 
 
@@ -42,7 +45,7 @@ class ClassifierAccuracy(Metric):
 
     def measure(self, evidence):
         view = evidence.reference
-        right = view.named == view.labels
+        right = evidence.named(view) == view.labels
         return Result(right.double().mean().item(), per_class(right, view.labels, view.pictures.label_names))
 
 
