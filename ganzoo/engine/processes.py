@@ -1,8 +1,10 @@
 """This process among the others: its device, its rank, the one reduction that training needs, and how all agree."""
 
 import atexit
+import functools
 import os
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 import torch
@@ -15,6 +17,7 @@ from ganzoo.errors import GanzooError, PluginError, TrainingError
 
 T = TypeVar("T")
 FINE, FAILED, MEMORY = 0, 1, 2
+PATIENCE = timedelta(days=1)  # with a process that measures, draws or saves; one that ends is noticed at once
 
 
 class Exhausted(Exception):
@@ -36,7 +39,7 @@ class Processes:
         self.device = wanted if wanted is not None and self.count == 1 else state.device
         self.signal: Callable[[], int] = lambda: 0
         self._stop = 0
-        self._hosts = dist.new_group(backend="gloo") if self.count > 1 and dist.get_backend() != "gloo" else None
+        self._hosts = _hosts() if self.count > 1 else None
         if self.count > 1:
             atexit.register(_leave)
 
@@ -129,6 +132,12 @@ class Processes:
             if any(r[0] == MEMORY for r in heard):
                 raise Exhausted
         return [r[2:] for r in heard]
+
+
+@functools.cache  # one for all trainings of a process: each holds connections and threads
+def _hosts() -> Any:
+    """What agreeing goes through. Other groups keep torch's own patience: nobody works while they are waited for."""
+    return dist.new_group(backend="gloo", timeout=PATIENCE)
 
 
 def _own_store() -> dict[str, Any]:

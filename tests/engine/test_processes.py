@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import os
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -364,6 +366,27 @@ def watched(recipe, out):
 def test_observers_are_told_by_the_main_process_alone(tmp_path):
     recipe = tiny("gan-mnist", **{"training.images": 16, "training.log_every": 8})
     assert together(2, watched, recipe, tmp_path / "run") == [["started", 2, 4, "finished"], []]
+
+
+def slowly():
+    """The main process works for longer than torch waits by default, which is made short here."""
+    torch.distributed.distributed_c10d.default_pg_timeout = timedelta(seconds=1)
+    return Processes("cpu").first(lambda: time.sleep(3) or "measured")
+
+
+def test_others_wait_for_as_long_as_the_main_process_works():
+    assert together(2, slowly) == ["measured", "measured"]
+
+
+def one_ends():
+    processes = Processes("cpu")
+    return processes.agree() if processes.is_main else "ended"
+
+
+def test_a_process_that_ends_is_noticed_at_once():
+    first, second = together(2, one_ends)
+    assert (first.kind, second) == ("TrainingError", "ended")
+    assert "another process of this training ended" in first.message
 
 
 def test_a_mistake_is_found_by_all_and_nobody_waits(tmp_path):
