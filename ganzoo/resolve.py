@@ -185,12 +185,19 @@ def _irregularities(recipe: Recipe, strategy: Strategy, regularizers: Mapping[st
     if regularizers and not discriminators(strategy):
         trained = ", ".join(strategy.networks)
         return [f"regularizers: they act on a discriminator, and strategy {name!r} has none (it trains {trained})"]
-    if type(strategy).needs_loss:
-        return []
-    return [
-        f"regularizers.{one}: strategy {name!r} has no adversarial loss that it could act on"
+    acting = [
+        one
         for one, regularizer in regularizers.items()
         if regularizer.has_term() or type(regularizer).observe is not Regularizer.observe
+    ]
+    if not type(strategy).needs_loss:
+        return [f"regularizers.{one}: strategy {name!r} has no adversarial loss that it could act on" for one in acting]
+    frozen = [network for network in discriminators(strategy) if network in recipe.training.freeze]
+    return [
+        f"regularizers.{one}: it acts on the loss of {frozen[0]!r}, which training.freeze keeps as it is; leave one of "
+        "the two out, or freeze parts of it"
+        for one in acting
+        if frozen
     ]
 
 

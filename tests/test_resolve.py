@@ -70,6 +70,15 @@ def test_the_number_of_classes_is_taken_only_where_it_is_a_condition():
             {"training.optimizer.critic": {"lr": 0.1}},
             ["training.optimizer.critic: there is no network 'critic' (there are generator, discriminator)"],
         ),
+        (
+            "ada-mnist",
+            {"training.freeze": ["discriminator"], "regularizers.diffaugment": {}, "regularizers.r1": {}},
+            [
+                f"regularizers.{name}: it acts on the loss of 'discriminator', which training.freeze keeps as it is; "
+                "leave one of the two out, or freeze parts of it"
+                for name in ("ada", "r1")
+            ],
+        ),
     ],
 )
 def test_parts_that_disagree_are_named_with_their_places(name, changes, lines):
