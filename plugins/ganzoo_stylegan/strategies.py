@@ -61,7 +61,7 @@ class StyleGAN2(Strategy):
 
 def path_lengths(G, styles, noise):
     """Length of the styles' gradient of a random projection of each image, (N,)."""
-    images = G.synthesize(styles, noise)
+    images = G.synthesize(styles.requires_grad_(), noise)  # those of a frozen mapping have no gradient by themselves
     projected = (images * torch.randn_like(images)).sum() / images[0, 0].numel() ** 0.5
     (gradient,) = torch.autograd.grad(projected, [styles], create_graph=True)
     return (wide(gradient).square().sum(2).mean(1) + 1e-12).sqrt()
