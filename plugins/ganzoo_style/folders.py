@@ -60,9 +60,9 @@ class FolderUnpaired(Domains):
     def is_place(cls, setting, value):
         return setting in ("a", "b")
 
-    def choose(self, a: dict[str, Path], b: dict[str, Path]) -> tuple[list[Path], list[Path]]:
+    def choose(self, *files: list[Path]) -> tuple[list[Path], ...]:
         """The files of both domains that are used."""
-        return list(a.values()), list(b.values())
+        return files
 
     def readable(self, files: tuple[list[Path], list[Path]], images: list[list[np.ndarray | None]]) -> list[Tensor]:
         """What could be decoded, a column for each domain."""
@@ -74,7 +74,8 @@ class FolderPairs(FolderUnpaired):
 
     paired = True
 
-    def choose(self, a: dict[str, Path], b: dict[str, Path]) -> tuple[list[Path], list[Path]]:
+    def choose(self, *files: list[Path]) -> tuple[list[Path], ...]:
+        a, b = (by_name(*domain) for domain in zip(files, (self.config.a, self.config.b), "ab", strict=True))
         both = [name for name in a if name in b]
         if not both:
             raise GanzooError(
@@ -94,14 +95,28 @@ class FolderPairs(FolderUnpaired):
         return [stacked(files[i], images[i], both, "ab"[i]) for i in (0, 1)]
 
 
-def images_in(root: Path, domain: str) -> dict[str, Path]:
-    """The images below a folder, by their path without the suffix. Raises GanzooError when there are none."""
+def images_in(root: Path, domain: str) -> list[Path]:
+    """The images below a folder. Raises GanzooError when there are none."""
     if not root.is_dir():
         raise GanzooError(f"there is no folder {str(root)!r} for domain {domain}")
     files = sorted(file for file in root.rglob("*") if file.suffix.lower() in READ and file.is_file())
     if not files:
         raise GanzooError(f"domain {domain} is empty: folder {str(root)!r} holds no images")
-    return {str(file.relative_to(root).with_suffix("")): file for file in files}
+    return files
+
+
+def by_name(files: list[Path], root: str, domain: str) -> dict[str, Path]:
+    """The images of a folder by their path without the suffix. Raises GanzooError when two have one name."""
+    found: dict[str, Path] = {}
+    for file in files:
+        name = str(file.relative_to(root).with_suffix(""))
+        if name in found:
+            raise GanzooError(
+                f"domain {domain} has both {found[name].name!r} and {file.name!r}, and images pair by their name "
+                "without the suffix; keep one, or rename it"
+            )
+        found[name] = file
+    return found
 
 
 def alike_channels(a: list[Path], b: list[Path]) -> Literal[1, 3]:

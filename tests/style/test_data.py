@@ -113,6 +113,15 @@ def test_unpaired_folders_may_differ_in_length(tmp_path):
     assert [len(values) for values in seen] == [5, 3]
 
 
+def test_one_name_with_two_suffixes_is_two_pictures_and_no_pair(tmp_path):
+    folder(tmp_path / "a", ["x.jpg", "x.png", "y.png"])
+    folder(tmp_path / "b", ["x.png", "y.png"])
+    data = pairs(tmp_path, FolderUnpaired)
+    assert [len(column) for column in data.data.values()] == [3, 2]
+    with pytest.raises(ganzoo.GanzooError, match=r"domain a has both 'x.jpg' and 'x.png', and images pair by"):
+        pairs(tmp_path)
+
+
 def test_grey_pictures_of_both_domains_stay_grey(tmp_path):
     for domain in "ab":
         folder(tmp_path / domain, ["0.png", "1.png"], mode="L")
