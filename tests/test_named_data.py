@@ -112,6 +112,35 @@ def test_addresses_are_no_commands(tars, tmp_path, urls):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "{0..999999999}.tar",
+        "{000000..999999}.tar::{0..999999999..99}.tar",
+        "{a,b{0..9999}{0..9999}}.tar",
+        "{a,{b}}" * 40,
+        "{a..z}" * 10,
+        r"{\},b}" * 40,
+        "{{0..9},{0..-9}}" * 9,
+    ],
+)
+def test_braces_that_name_too_many_shards_are_one_sentence(urls):
+    pytest.importorskip("webdataset")
+    with pytest.raises(GanzooError, match="names more than 2,000,000 shards; are its braces as you meant"):
+        webdataset("", urls=urls)
+
+
+@pytest.mark.parametrize("urls", ["{0..9.tar", "{" * 2000 + "}" * 2000, "${WDS_NOBODY_SETS_THIS}.tar"])
+def test_braces_that_cannot_be_read_are_one_sentence(urls):
+    pytest.importorskip("webdataset")
+    with pytest.raises(GanzooError, match="names no shards: "):
+        webdataset("", urls=urls)
+
+
+def test_braces_within_braces_name_shards(tars):
+    assert len(webdataset(tars, urls=f"{tars}/{{00{{0..3..1}},{{004,005}}}}.tar").shards) == SHARDS
+
+
 @pytest.mark.parametrize("content", [b"", b"no tar at all" * 100])
 def test_a_damaged_shard_is_one_sentence(tars, tmp_path, content):
     (tmp_path / "000.tar").write_bytes(content)

@@ -1,6 +1,7 @@
 """Shards of tar files in the WebDataset layout, read one after another."""
 
 import json
+import math
 import random
 import re
 import tarfile
@@ -16,6 +17,7 @@ from ganzoo_data.streams import Example, StreamedDataset
 PICTURES = "jpg", "jpeg", "png", "webp"
 # the library gives addresses to programs, some versions through a shell, and to a shell what follows `pipe:`
 ADDRESS = re.compile(r"(https?|gs|hf)://[\w.~:/?#@%+=,&-]+")
+MOST = 2_000_000  # shards; the library writes out all their names
 
 
 class WebDataset(StreamedDataset):
@@ -43,7 +45,7 @@ class WebDataset(StreamedDataset):
     def __init__(self, config):
         super().__init__(config)
         c, self.library = self.config, _library()
-        self.shards = list(self.library.shardlists.expand_urls(c.urls))
+        self.shards = self._named(c.urls)
         strange = [
             url for url in self.shards if urlsplit(url).scheme not in ("", "file") and not ADDRESS.fullmatch(url)
         ]
@@ -76,6 +78,14 @@ class WebDataset(StreamedDataset):
         need = " and data.labels, the classes' names" if column == "label" else ""
         return f"its examples have {', '.join(self.there)}; say which by data.{column}{need}"
 
+    def _named(self, urls: str) -> list[str]:
+        if sum(map(names, urls.split("::"))) > MOST:
+            raise GanzooError(f"{urls[:200]!r} names more than {MOST:,} shards; are its braces as you meant them?")
+        try:
+            return list(self.library.shardlists.expand_urls(urls))
+        except Exception as error:  # braces that don't close or are too deep, a variable that isn't there
+            raise GanzooError(f"{urls[:200]!r} names no shards: {error}") from None
+
     def _first(self):
         first = next(self._samples(self.shards[:1]), None)
         if first is None:
@@ -103,6 +113,28 @@ class WebDataset(StreamedDataset):
                 text = sample.get(self.config.caption, fields.get(self.config.caption))
                 example["caption"] = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
             yield example
+
+
+def names(pattern: str) -> int:
+    """How many names a pattern with braces stands for, at the least more than MOST where it is more."""
+
+    def ways(text: str) -> int:
+        return math.prod(map(int, re.findall("\0([0-9]+)\0", text)))
+
+    def group(braces: re.Match[str]) -> str:
+        if ends := re.fullmatch(r"(-?\d+)\.\.(-?\d+)(?:\.\.-?(\d+))?", braces[1]):
+            first, last, step = (int(number or 1) for number in ends.groups())
+            found = abs(last - first) // (step or 1) + 1
+        elif re.fullmatch(r"[A-Za-z]\.\.[A-Za-z](\.\.-?\d+)?", braces[1]):
+            found = 52
+        else:
+            found = sum(map(ways, braces[1].split(",")))
+        return f"\0{min(found, MOST + 1)}\0"
+
+    pattern, more = re.sub(r"\\.", "", pattern), 1
+    while more:
+        pattern, more = re.subn(r"\{([^{}]*)\}", group, pattern)
+    return ways(pattern)
 
 
 def _refused(error: Exception) -> bool:
