@@ -130,7 +130,7 @@ class Strategy(nn.Module):
         return self.progress.step % every == 0
 
     def keep(self, examples: Mapping[str, Tensor]) -> None:
-        """Change declared state from the `examples` of the step's updates, of the whole batch in its order."""
+        """Change declared state from the `examples` of the step's updates: of each the whole batch in its order."""
 
     def lazy(self, network: str) -> tuple[int, ...]:
         """Intervals, in steps, of the `LazyUpdate`s that a network gets; its rate and betas are corrected for them."""

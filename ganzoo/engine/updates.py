@@ -49,7 +49,7 @@ class Step:
     metrics: dict[str, list[Tensor]] = field(default_factory=dict)
     updates: list[tuple[str, Tensor]] = field(default_factory=list)
     moves: dict[str, list[Tensor]] = field(default_factory=dict)
-    examples: dict[str, list[Tensor]] = field(default_factory=dict)
+    examples: dict[tuple[int, int, str], list[Tensor]] = field(default_factory=dict)  # by segment, update and name
 
 
 class Stepper:
@@ -160,9 +160,9 @@ class Stepper:
                 )
             names = here
             self._differentiate(updates, here, number, gradients, metrics)
-            for update in updates:
+            for place, update in enumerate(updates):
                 for name, rows in update.examples.items():
-                    done.examples.setdefault(name, []).append(rows)
+                    done.examples.setdefault((number, place, name), []).append(rows)
         if names:
             self._apply(names, number, gradients, metrics, done, moves)
         return names or []
@@ -286,9 +286,11 @@ class Stepper:
     def finish(self, done: Step) -> None:
         """Let the strategy and its regularisers change their state, after the last update of a step."""
         if done.examples:
-            rows = {name: self.processes.collect(torch.cat(parts)) for name, parts in done.examples.items()}
+            rows: dict[str, list[Tensor]] = {}
+            for (_, _, name), parts in done.examples.items():
+                rows.setdefault(name, []).append(self.processes.collect(torch.cat(parts)))
             with torch.no_grad():
-                self.strategy.keep(rows)
+                self.strategy.keep({name: torch.cat(some) for name, some in rows.items()})
         if self.stateful:
             with torch.no_grad():
                 means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}

@@ -131,6 +131,39 @@ def test_critic_loops_penalties_alone_tuples_and_two_generators_are_exact():
                 assert abs(rank[kind][name] - value).max() < 1e-12, (kind, name)
 
 
+class Remembers(Strategy):
+    """Updates one after another and together hand their examples over under one name."""
+
+    def __init__(self, config=None, loss=None):
+        super().__init__(config, loss)
+        self.register_buffer("seen", torch.empty(0, 2))
+
+    def step(self, nets, batches):
+        D = nets.discriminator
+        for _ in range(2):
+            (real,) = next(batches)
+            yield Update(D, D(real).mean(), {"real": real})
+        loss = D(real).mean()
+        yield Update(D, loss, {"real": real + 10}), Update(D, loss, {"real": real + 20})
+
+    def keep(self, examples):
+        self.seen = examples["real"]
+
+
+def remembered(accumulate):
+    strategy = Remembers()
+    tools.run(strategy, tools.networks(**test_contract.PAIR), steps=1, accumulate=accumulate)
+    return strategy.seen.numpy()
+
+
+def test_examples_come_update_by_update_each_in_the_order_of_the_batch():
+    first, second = (tools.data(8 * i, 8 * i + 8)[0] for i in range(2))
+    whole = torch.cat([first, second, second + 10, second + 20])
+    for processes, accumulate in ((1, 1), (1, 4), (2, 2)):
+        for seen in together(processes, remembered, accumulate):
+            torch.testing.assert_close(torch.from_numpy(seen), whole, rtol=0, atol=0)
+
+
 class Depends(Strategy):
     """Yields depend on values, which no strategy may do: on the second step the ranks part."""
 
