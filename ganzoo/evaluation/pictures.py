@@ -60,15 +60,29 @@ class Pictures:
 
 
 class Held(Pictures):
-    """Images in memory: uint8, or float in [0, 1], which are rounded to 8 bits."""
+    """Images in memory: uint8, or float in [0, 1], which are rounded to 8 bits.
 
-    def __init__(self, name: str, images: Tensor, labels: Tensor | None = None, label_names: tuple[str, ...] = ()):
+    Those that were made `of` other pictures, one by one, pair as these do.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        images: Tensor,
+        labels: Tensor | None = None,
+        label_names: tuple[str, ...] = (),
+        of: Pictures | None = None,
+    ):
         if images.dim() != 4 or not len(images):
             raise GanzooError(f"{name} must be images (N, C, H, W), not a tensor of shape {tuple(images.shape)}")
         if labels is not None and len(labels) != len(images):
             raise GanzooError(f"{name} has {len(images)} images and {len(labels)} labels")
         self.name, self.images, self.labels, self.label_names = name, to_bytes(images), labels, label_names
-        self.count = len(images)
+        self.count, self.of = len(images), of
+
+    @property
+    def keys(self) -> list[str]:
+        return super().keys if self.of is None else self.of.keys
 
     def batches(self) -> Iterator[Tensor]:
         yield from torch.split(self.images, BATCH)
@@ -114,6 +128,11 @@ class FromDataset(Pictures):
         if "label" in dataset.columns:
             parts = (dataset.read(("label",), 0, *ends)[0] for ends in self._ends())
             self.labels, self.label_names = torch.cat(list(parts)), spec.labels
+
+    @property
+    def keys(self) -> list[str]:
+        """Pictures of unpaired domains have no counterparts in each other's."""
+        return super().keys if getattr(self.dataset, "paired", True) else [f"{self.name} {k}" for k in super().keys]
 
     def _ends(self) -> Iterator[tuple[int, int]]:
         for start in range(0, self.count, BATCH):

@@ -60,8 +60,8 @@ def _evaluate(
     network = parts.features(features or parts.features_for((), model.size, model.channels)).to(model.device)
     maps = {
         "untouched": held.sources,
-        "nearest": Held("nearest", nearest(sources, like, targets, network, tick)),
-        "histogram": Held("histogram", histogram_matched(sources, targets)),
+        "nearest": Held("nearest", nearest(sources, like, targets, network, tick), of=held.sources),
+        "histogram": Held("histogram", histogram_matched(sources, targets), of=held.sources),
     }
     pairs = getattr(parts.held_out(recipe), "paired", True)
     chosen = list(metrics or [*(PAIRED if pairs else ()), *transformed.suited(model, held)])

@@ -1,9 +1,7 @@
 """A person's own folder of images."""
 
-import hashlib
 import logging
 import os
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +11,11 @@ import torch
 from PIL import Image, ImageOps
 from pydantic import Field
 
-from ganzoo import GanzooError, NothingHeldOut, ResidentDataset, Settings, Spec
+from ganzoo import GanzooError, ResidentDataset, Settings, Spec
 from ganzoo.photos import READ, eight_bits
+from ganzoo_data.held_out import part_of
 
 log = logging.getLogger("ganzoo")
-LEAST = 100  # pictures that are held out where any are: fewer are no reference
-LEAST_OF_CLASS = 6  # as many as coverage needs of each
 
 
 class ImageFolder(ResidentDataset):
@@ -44,17 +41,7 @@ class ImageFolder(ResidentDataset):
         if self.classes and any(file.parent == root for file in files):
             files = [file for file in files if file.parent != root]
             log.warning("images beside the class folders of %s are left out", root)
-        held = self._held_out(root, files)
-        if self.config.split == "test" and not held:
-            raise NothingHeldOut(
-                f"folder {str(root)!r} holds nothing out: data.held_out is false, or an eighth of its {len(files)} "
-                f"images isn't {LEAST}, with {LEAST_OF_CLASS} of each class"
-            )
-        if held and self.config.split == "train":
-            log.info(
-                "%d of %d images are held out for measuring; data.held_out=false trains on all", len(held), len(files)
-            )
-        files = [file for file in files if (file in held) == (self.config.split == "test")]
+        (files,), part = part_of(self.config, {root: files}, self.classes)
         fits(len(files), self.config)
         arrays, kept = _decode(files, self.config)
         columns = {"image": torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()}
@@ -63,23 +50,13 @@ class ImageFolder(ResidentDataset):
             columns["label"] = torch.tensor(places)
         self.hold(**columns)
         self.spec = Spec(
-            name=f"image-folder ({root.resolve().name}{f', {self.config.split}' if held else ''})"[:200],
+            name=f"image-folder ({root.resolve().name}{part})"[:200],
             count=len(kept),
             size=self.config.size,
             channels=self.config.channels,
             labels=tuple(self.classes) if len(self.classes) > 1 else (),
             licence=self.config.licence,
         )
-
-    def _held_out(self, root: Path, files: list[Path]) -> set[Path]:
-        """About an eighth of each class; nothing where that is too little."""
-        if not self.config.held_out:
-            return set()
-        places = {file: file.relative_to(root) for file in files}
-        held = {f for f, place in places.items() if hashlib.sha256(os.fsencode(place.as_posix())).digest()[0] < 32}
-        counts = Counter(places[file].parts[0] for file in held)
-        enough = len(held) >= LEAST and all(counts[name] >= LEAST_OF_CLASS for name in self.classes)
-        return held if enough else set()
 
     def without(self, column):
         if column != "label":

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from torch import Tensor
 from ganzoo import GanzooError, Settings, Spec
 from ganzoo.photos import READ
 from ganzoo_data.folder import fits, read_square
+from ganzoo_data.held_out import part_of
 from ganzoo_style.augment import Augment
 from ganzoo_style.domains import Domains
 
@@ -33,6 +35,10 @@ class FolderUnpaired(Domains):
         channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; left out: what the images have")
         augment: Augment = Field(Augment(), description="of training pictures")
         licence: str = Field("unknown", max_length=500, description="licence of the images, for the model's card")
+        split: Literal["train", "test"] = Field("train", description="test is for measuring, never for training")
+        held_out: bool = Field(
+            True, description="keep an eighth for measuring, from about 800 images of each domain on"
+        )
 
     def __init__(self, config):
         super().__init__(config)
@@ -42,13 +48,18 @@ class FolderUnpaired(Domains):
         chosen = self.choose(*(images_in(root, domain) for root, domain in zip(roots, "ab", strict=True)))
         channels = config.channels or alike_channels(*chosen)
         about = config.model_copy(update={"channels": channels})
+        chosen, part = part_of(config, dict(zip(roots, chosen, strict=True)))
         fits(sum(map(len, chosen)), about)
-        self.hold(**dict(zip("ab", self.readable(chosen, [decoded(files, about) for files in chosen]), strict=True)))
+        columns = self.readable(chosen, [decoded(files, about) for files in chosen])
+        if config.split == "test":  # one pass shows each picture once
+            least = min(map(len, columns))
+            columns = [column[torch.linspace(0, len(column) - 1, least).long()] for column in columns]
+        self.hold(**dict(zip("ab", columns, strict=True)))
         names = [root.resolve().name or domain for root, domain in zip(roots, "ab", strict=True)]
         if names[0] == names[1]:
             names = [f"{root.resolve().parent.name}-{name}" for root, name in zip(roots, names, strict=True)]
         self.spec = Spec(
-            name=f"{names[0]} and {names[1]}, {'paired' if self.paired else 'unpaired'}"[:200],
+            name=f"{names[0]} and {names[1]}, {'paired' if self.paired else 'unpaired'}{part}"[:200],
             count=max(len(column) for column in self.data.values()),
             size=config.size,
             channels=channels,
@@ -64,7 +75,7 @@ class FolderUnpaired(Domains):
         """The files of both domains that are used."""
         return files
 
-    def readable(self, files: tuple[list[Path], list[Path]], images: list[list[np.ndarray | None]]) -> list[Tensor]:
+    def readable(self, files: Sequence[list[Path]], images: list[list[np.ndarray | None]]) -> list[Tensor]:
         """What could be decoded, a column for each domain."""
         return [stacked(files[i], images[i], [image is not None for image in images[i]], "ab"[i]) for i in (0, 1)]
 
@@ -90,7 +101,7 @@ class FolderPairs(FolderUnpaired):
                 )
         return [a[name] for name in both], [b[name] for name in both]
 
-    def readable(self, files: tuple[list[Path], list[Path]], images: list[list[np.ndarray | None]]) -> list[Tensor]:
+    def readable(self, files: Sequence[list[Path]], images: list[list[np.ndarray | None]]) -> list[Tensor]:
         both = [a is not None and b is not None for a, b in zip(*images, strict=True)]
         return [stacked(files[i], images[i], both, "ab"[i]) for i in (0, 1)]
 
