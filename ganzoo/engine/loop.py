@@ -79,12 +79,12 @@ class Engine:
             for n, net in self.networks.items()
         }
         self.averages = {name: Average(self.networks[name], ema) for name, ema in training.ema.items()}
-        dataset, columns = parts.dataset.to(device), parts.columns
+        self.dataset = parts.dataset.to(device)
         self.stepper = Stepper(
             self.strategy,
             self.networks,
             self.optimizers,
-            self._reader(lambda start, stop: dataset.read(columns, training.seed, start, stop)),
+            self._read,
             processes,
             training.batch_size,
             training.accumulate,
@@ -123,16 +123,11 @@ class Engine:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
-    def _reader(self, read: Callable[[int, int], tuple[Tensor, ...]]) -> Callable[[int, int], tuple[Tensor, ...]]:
+    def _read(self, start: int, stop: int) -> tuple[Tensor, ...]:
+        rows = self.dataset.read(self.parts.columns, self.training.seed, start, stop)
         if not self.channels_last:
-            return read
-
-        def channels_last(start: int, stop: int) -> tuple[Tensor, ...]:
-            return tuple(
-                t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in read(start, stop)
-            )
-
-        return channels_last
+            return rows
+        return tuple(t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in rows)
 
     def train(self) -> None:
         """Train until the budget is spent, from the newest checkpoint if there is one."""
@@ -255,8 +250,7 @@ class Engine:
         raise stopped
 
     def _due(self, before: int) -> list[str]:
-        measure = self.training.measure
-        last = self.images >= self.training.images
+        measure, last = self.training.measure, self.images >= self.training.images
         due = ["sample"] if self._crossed(before, self.training.sample_every) else []
         return due + (["measure"] if measure and (last or self._crossed(before, measure.every)) else [])
 

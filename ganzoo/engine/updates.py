@@ -70,6 +70,7 @@ class Stepper:
         self.strategy, self.networks, self.optimizers, self.read = strategy, networks, optimizers, read
         self.processes, self.batch_size, self.accumulate, self.seed = processes, batch_size, accumulate, seed
         self.bf16 = precision == "bf16"
+        self.called = type(strategy).__name__
         self.nets = SimpleNamespace(**networks)
         self.names = {id(network): name for name, network in networks.items()}
         self.parameters = {name: optimizer.parameters for name, optimizer in optimizers.items()}
@@ -107,7 +108,7 @@ class Stepper:
         while names := self.segment(segment, turns, done, attempt, moves):
             segment += 1
         if self.processes.count > 1:
-            agree_on(self.processes, type(self.strategy).__name__, segment, names)
+            agree_on(self.processes, self.called, segment, names)
         done.drawn = batches[0].drawn * self.batch_size
         self.finish(done)
         if self.processes.count > 1 and (self.stateful or done.examples):
@@ -155,7 +156,7 @@ class Stepper:
             here = [tuple(self._name(n) for n in update.networks) for update in updates]
             if names is not None and here != names:
                 raise PluginError(
-                    f"strategy {type(self.strategy).__name__} updates {names} in micro-batch 0 and {here} in "
+                    f"strategy {self.called} updates {names} in micro-batch 0 and {here} in "
                     f"micro-batch {i} (segment {number} of a step); its yields must not depend on a tensor's value"
                 )
             names = here
@@ -183,7 +184,7 @@ class Stepper:
             return self.names[id(network)]
         except KeyError:
             raise PluginError(
-                f"strategy {type(self.strategy).__name__} updates a {type(network).__name__} that is none of its "
+                f"strategy {self.called} updates a {type(network).__name__} that is none of its "
                 f"networks ({', '.join(self.names.values())})"
             ) from None
 
@@ -207,7 +208,7 @@ class Stepper:
                     continue
                 if all(g is None for g in share):
                     raise PluginError(
-                        f"strategy {type(self.strategy).__name__}: the loss of update {segment} doesn't depend on "
+                        f"strategy {self.called}: the loss of update {segment} doesn't depend on "
                         f"{name!r}, which it names; is something detached?"
                     )
                 gradients[name] = _sum(gradients.get(name), share, 1 / self.accumulate)
@@ -219,7 +220,7 @@ class Stepper:
     def _gradients(
         self, update: Update, parameters: list[nn.Parameter], networks: tuple[str, ...], segment: int, keep: bool
     ) -> tuple[Tensor | None, ...]:
-        where = f"strategy {type(self.strategy).__name__}, update {segment} of {'+'.join(networks)}"
+        where = f"strategy {self.called}, update {segment} of {'+'.join(networks)}"
         if update.loss.dim():
             raise PluginError(f"{where}: the loss has shape {tuple(update.loss.shape)}, and must be a scalar")
         if not parameters:
@@ -252,16 +253,7 @@ class Stepper:
         moves: bool,
     ) -> None:
         if self.processes.count > 1:
-            average(
-                self.processes,
-                type(self.strategy).__name__,
-                segment,
-                names,
-                self.parameters,
-                gradients,
-                metrics,
-                self.buffers,
-            )
+            average(self.processes, self.called, segment, names, self.parameters, gradients, metrics, self.buffers)
         for key, value in metrics.items():
             done.metrics.setdefault(key, []).append(value)
         if not gradients:  # all frozen
@@ -274,27 +266,24 @@ class Stepper:
         bad = not_finite(looked_at)
         for name, part in dense.items():
             optimizer, rate = self.optimizers[name], self.rates[name]
+            before = [p.detach().clone() for p in optimizer.parameters] if moves else []
+            optimizer.step(part, bad, rate)
             if moves:
-                before = [p.detach().clone() for p in optimizer.parameters]
                 done.moves.setdefault(f"{name}/gradient_norm", []).append(norm([g for g in part if g is not None]))
-                optimizer.step(part, bad, rate)
                 done.moves.setdefault(f"{name}/update_ratio", []).append(moved(before, optimizer.parameters))
-            else:
-                optimizer.step(part, bad, rate)
         done.updates.append((" and ".join("+".join(n) for n in names), bad))
 
+    @torch.no_grad()
     def finish(self, done: Step) -> None:
         """Let the strategy and its regularisers change their state, after the last update of a step."""
-        if done.examples:
-            rows: dict[str, list[Tensor]] = {}
-            for (_, _, name), parts in done.examples.items():
-                rows.setdefault(name, []).append(self.processes.collect(torch.cat(parts)))
-            with torch.no_grad():
-                self.strategy.keep({name: torch.cat(some) for name, some in rows.items()})
+        rows: dict[str, list[Tensor]] = {}
+        for (_, _, name), parts in done.examples.items():
+            rows.setdefault(name, []).append(self.processes.collect(torch.cat(parts)))
+        if rows:
+            self.strategy.keep({name: torch.cat(some) for name, some in rows.items()})
         if self.stateful:
-            with torch.no_grad():
-                means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}
-                regularized.after_step(self.strategy, means)
+            means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}
+            regularized.after_step(self.strategy, means)
 
 
 def _sum(old: list[Tensor | None] | None, new: Sequence[Tensor | None], weight: float) -> list[Tensor | None]:
