@@ -76,7 +76,16 @@ class Run:
             raise RunError(f"{str(self.folder)!r} is no run folder: its recipe.json can't be read ({error})") from None
 
     def check_place(self) -> None:
-        """Refuse a folder that holds a person's other files: a run writes there, and --restart deletes."""
+        """Refuse a folder that holds a person's other files, or links in place of files: a run writes there, and
+        --restart deletes."""
+        places = self.folder, self.samples, self.folder / "diverged"
+        links = [i for place in places for i in place.glob("*") if i.is_symlink() and not i.is_dir()]
+        if links:
+            names = ", ".join(sorted(str(i.relative_to(self.folder)) for i in links)[:5])
+            raise RunError(
+                f"{str(self.folder)!r} has links in place of files ({names}), which training would write through; "
+                "put the files there, or choose another folder"
+            )
         if self.exists or not self.folder.is_dir():
             return
         own = (".lock", ".recipe.json", "checkpoints", "samples", "exports")

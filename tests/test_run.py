@@ -1,6 +1,7 @@
 """The folder of a training is never taken from somebody else, nor lost to a mistake."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,33 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path, restart):
     with pytest.raises(RunError, match=r"holds other files \(samples\) and no run; choose another folder"):
         ganzoo.train(tiny("gan-mnist"), out=tmp_path, device="cpu", restart=restart)
     assert contents(tmp_path) == {"samples/holiday.jpg": b"precious"}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(
+    "name", [".lock", ".recipe.json", "metrics.jsonl", "health.json", "report.html", "samples/000000008.png"]
+)
+def test_nothing_is_written_through_a_link(begun, name, tmp_path):
+    """Somebody else's run may hold any link. A folder may stand elsewhere: on a larger disk, say."""
+    folder, mine = tmp_path / "run", tmp_path / "mine"
+    if begun:
+        ganzoo.train(tiny("gan-mnist"), out=folder, device="cpu")
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(mine)
+    longer = tiny("gan-mnist", **{"training.images": 16, "training.sample_every": 8})
+    for content in (None, b"precious"):
+        if content:
+            mine.write_bytes(content)
+        with pytest.raises(RunError, match=rf"has links in place of files \({name}\), which training would write thr"):
+            ganzoo.train(longer, out=folder, device="cpu")
+        assert (mine.read_bytes() if mine.exists() else None) == content
+    (folder / name).unlink()
+    shutil.rmtree(folder / "samples")
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "samples").symlink_to(tmp_path / "elsewhere")
+    ganzoo.train(longer, out=folder, device="cpu")
+    assert list((tmp_path / "elsewhere").glob("*.png"))
 
 
 @pytest.fixture
