@@ -10,9 +10,8 @@ from typing import Any
 import yaml
 
 from ganzoo.card_facts import licence_lines, limits, measured, methods, training_command
+from ganzoo.front_matter import front_matter
 from ganzoo.text import HIDDEN, directions, plain
-
-PIPELINES = {"generate": "unconditional-image-generation", "transform": "image-to-image"}
 
 TEMPLATE = """\
 # {title}
@@ -75,35 +74,6 @@ def render(config: Mapping[str, Any]) -> str:
     return f"---\n{yaml.safe_dump(front_matter(config), sort_keys=False, allow_unicode=True)}---\n{body}"
 
 
-def front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the Hub reads: plain strings, numbers and lists alone."""
-    recipe, base = config["recipe"], (config.get("lineage") or [{}])[0]
-    front: dict[str, Any] = {"library_name": "ganzoo"}
-    if config.get("licence"):
-        front["license"] = plain(config["licence"]).lower()
-    if str(base.get("model", "")).startswith("hf://"):
-        front["base_model"] = plain(base["model"]).removeprefix("hf://").split("@")[0]
-    front["datasets"] = [plain(recipe.get("data", {}).get("name", "unknown"), 96)]
-    front["pipeline_tag"] = PIPELINES[config["task"]]
-    front["tags"] = ["ganzoo", "gan", plain(recipe["architecture"]["name"], 96)]
-    if config.get("metrics"):
-        result = {
-            "task": {"type": PIPELINES[config["task"]]},
-            "dataset": {"name": plain(config["spec"]["name"]), "type": front["datasets"][0]},
-            "metrics": [
-                {
-                    "type": plain(metric["metric"], 96),
-                    "name": plain(metric["metric"], 96),
-                    "value": float(metric["value"]),
-                    "args": {"spread": metric.get("spread"), "protocol": plain_values(metric.get("protocol"))},
-                }
-                for metric in config["metrics"]
-            ],
-        }
-        front["model-index"] = [{"name": plain(config["name"]), "results": [result]}]
-    return front
-
-
 def escape(text: object, most: int = 2000) -> str:
     """A person's words as plain Markdown text: no markup, no HTML, no control or direction characters."""
     return re.sub(r"([\\`*_{}\[\]|#~$!])", r"\\\1", _no_html(plain(text, most)))
@@ -113,15 +83,6 @@ def literal(text: object) -> str:
     """A string as Python source that can't leave the code block it stands in."""
     source = ascii(str(text)[:500]).replace("`", "\\x60").replace("<", "\\x3c").replace(">", "\\x3e")
     return source if '"' in source else f'"{source[1:-1]}"'
-
-
-def plain_values(value: Any, depth: int = 4) -> Any:
-    """Nested JSON values with every string made plain, for the front matter."""
-    if isinstance(value, Mapping) and depth:
-        return {plain(key, 96): plain_values(inner, depth - 1) for key, inner in value.items()}
-    if isinstance(value, list | tuple) and depth:
-        return [plain_values(inner, depth - 1) for inner in value]
-    return value if value is None or isinstance(value, bool | int | float) else plain(value)
 
 
 def _no_html(text: str) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeGuard
 
-from ganzoo.card import PIPELINES
 from ganzoo.errors import GanzooError, HubError
+from ganzoo.front_matter import PIPELINES
+from ganzoo.front_matter import licence as licence_fields
 from ganzoo.hub.client import Hub, ask
 from ganzoo.hub.reach import reach
 from ganzoo.text import plain
@@ -51,10 +52,11 @@ def search(
     hub = hub or Hub()
     if task is not None and task not in PIPELINES:
         raise GanzooError(f"there is no task {plain(task)!r}; there are {' and '.join(PIPELINES)}")
+    fields = licence_fields(licence) if licence else {}
     tags = [
         "ganzoo",
         *([f"dataset:{dataset}"] if dataset else []),
-        *([f"license:{licence.lower()}"] if licence else []),
+        *([f"license:{fields['license']}"] if fields else []),
     ]
     wanted: dict[str, Any] = {"filter": tags, "search": text or None, "limit": limit}
     wanted["pipeline_tag"] = PIPELINES[task] if task else None
@@ -65,7 +67,8 @@ def search(
         if "makes no sense" not in str(error):
             raise
         listed = list(_one_by_one(hub, wanted))  # one malformed card spoils the client's whole list
-    return [_found(info) for info in listed]
+    found, named = [_found(info) for info in listed], fields.get("license_name")
+    return [item for item in found if named in (None, item.licence)]  # the Hub finds no names of other licences
 
 
 def _reach(hub: Hub) -> None:
@@ -89,12 +92,13 @@ def _one_by_one(hub: Hub, wanted: dict[str, Any]) -> Iterator[Any]:
 def _found(info: Any) -> Found:
     card = getattr(info, "card_data", None)
     pipeline = {pipeline: task for task, pipeline in PIPELINES.items()}
+    other = getattr(card, "license", None) == "other"
     names = getattr(card, "datasets", None)
     names = [names] if isinstance(names, str) else names if isinstance(names, list) else []
     return Found(
         name=f"hf://{plain(info.id, 200)}",
         task=pipeline.get(str(info.pipeline_tag), "?"),
-        licence=_word(getattr(card, "license", None)),
+        licence=_word(getattr(card, "license_name" if other else "license", None)),
         datasets=tuple(_word(name) for name in names[:5]),
         metrics=tuple(_numbers(card)),
         downloads=info.downloads if isinstance(info.downloads, int) else 0,

@@ -111,7 +111,8 @@ def check_card(text, words):
     head, _, body = text.removeprefix("---\n").partition("---\n")
     parsed = yaml.safe_load(head)
     assert parsed["library_name"] == "ganzoo"
-    assert set(parsed) <= {"library_name", "license", "base_model", "datasets", "pipeline_tag", "tags", "model-index"}
+    known = {"library_name", "license", "license_name", "base_model", "datasets", "pipeline_tag", "tags", "model-index"}
+    assert set(parsed) <= known
     code, fenced = [], False
     for line in body.split("\n"):
         if line.startswith("```"):

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import yaml
 
 import ganzoo
 from ganzoo.errors import ChecksumError, GanzooError, HubError, ModelError, UnreachableError
@@ -100,6 +101,28 @@ def test_what_was_published_is_found_with_what_was_measured(hub_server, folder, 
     ganzoo.publish(folder, "user/digits", gate=False, licence="cc-by-sa-4.0", hub=hub)
     (found,) = search(dataset="mnist-10k", licence="cc-by-sa-4.0", task="generate", hub=stranger)
     assert (found.name, str(found.metrics[0])) == ("hf://user/digits", "kid 0.125")
+
+
+@pytest.mark.parametrize(
+    ("licence", "name"),
+    [
+        ("MIT-0", "mit-0"),
+        ("0BSD", "0bsd"),
+        ("Public Domain", "public-domain"),
+        ("CC-BY-SA-2.0", "cc-by-sa-2.0"),
+        ("GPL-3.0-or-later", "gpl-3.0-or-later"),
+        ("CC-BY-SA-4.0", None),
+    ],
+)
+def test_a_licence_that_the_hub_has_no_word_for_is_another_one_with_a_name(licence, name, folder, hub, stranger):
+    options = {"gate": False, "data_licence": "CC0-1.0", "hub": hub}
+    made = ganzoo.publish(folder, "user/digits", licence=licence, **options)
+    front = yaml.safe_load(made.card.split("---\n")[1])
+    assert front["license"] == ("other" if name else licence.lower())
+    assert front.get("license_name") == name
+    ganzoo.publish(folder, "user/others", licence="cc-by-1.0", **options)
+    (found,) = search(licence=licence, hub=stranger)
+    assert (found.name, found.licence) == ("hf://user/digits", name or licence.lower())
 
 
 def test_pull_brings_everything_for_offline_use(hub_server, published, stranger, exported, tmp_path):

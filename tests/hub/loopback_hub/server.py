@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.hub.loopback_hub.faults import Fault
+from tests.hub.loopback_hub.metadata import mistakes
 from tests.hub.loopback_hub.store import LFS, Refused, Store, blob_id, sha256
 
 REPO = r"(?P<repo>[^/]+/[^/]+)"
@@ -171,7 +172,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     @route("POST", "/api/validate-yaml")
     def validate(self, body):
-        return {"errors": [], "warnings": []}
+        errors = [{"message": said} for said in mistakes(json.loads(body)["content"])]
+        said = json.dumps({"errors": errors, "warnings": []}).encode()
+        return 400 if errors else 200, said, {"Content-Type": "application/json"}
 
     @route("POST", "/api/repos/create")
     def create(self, body):
