@@ -22,6 +22,12 @@ class Spec(Settings):
     caption_length: int | None = Field(None, ge=1, le=4096, description="bytes of a caption, where there are any")
     licence: str = Field(max_length=500, description="SPDX expression of the data, or the words of its terms")
     attribution: str = Field("", max_length=5000, description="credit that the licence asks for")
+    repository: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^([\w.-]+/[\w.-]+)?$",
+        description="user/name of the data set, where the Hub has it",
+    )
 
     def facts(self) -> dict[str, int]:
         """What an architecture's settings of the same name are taken from."""

@@ -28,13 +28,18 @@ def front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
         front |= licence(config["licence"])
     if str(base.get("model", "")).startswith("hf://"):
         front["base_model"] = plain(base["model"]).removeprefix("hf://").split("@")[0]
-    front["datasets"] = [plain(recipe.get("data", {}).get("name", "unknown"), 96)]
+    data, there = (
+        plain(recipe.get("data", {}).get("name", "unknown"), 96),
+        plain(config["spec"].get("repository") or ""),
+    )
+    front |= {"datasets": [there]} if there else {}
     front["pipeline_tag"] = PIPELINES[config["task"]]
-    front["tags"] = ["ganzoo", "gan", plain(recipe["architecture"]["name"], 96)]
+    tags = "ganzoo", "gan", plain(recipe["architecture"]["name"], 96)
+    front["tags"] = [*tags, *([] if there else [data])]  # `datasets` takes the names of the Hub's alone
     if config.get("metrics"):
         result = {
             "task": {"type": PIPELINES[config["task"]]},
-            "dataset": {"name": plain(config["spec"]["name"]), "type": front["datasets"][0]},
+            "dataset": {"name": plain(config["spec"]["name"]), "type": there or data},
             "metrics": [
                 {
                     "type": plain(metric["metric"], 96),

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 import ganzoo
@@ -89,6 +90,27 @@ def huggingface(place, **settings):
     kind = registry().get("dataset", "huggingface")
     given = {"path": "parquet", "files": sorted(map(str, place.glob("*.parquet"))), "size": 8, "licence": "CC0-1.0"}
     return kind(kind.Config.read(given | settings))
+
+
+def test_a_card_names_the_data_set_that_the_hub_has(parquet, monkeypatch, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    load, files = datasets.load_dataset, sorted(map(str, parquet.glob("*.parquet")))
+    here = {"ann/numbers": "parquet"}  # without a network
+    monkeypatch.setattr(
+        datasets,
+        "load_dataset",
+        lambda path, *_, split, **__: load(here.get(path, path), data_files=files, split=split),
+    )
+    fronts = {}
+    for path in ("ann/numbers", "parquet"):
+        data = {"name": "huggingface", "path": path, "size": 8, "channels": 1}
+        recipe = ganzoo.recipe(tiny("gan-mnist").tables() | {"data": data})
+        run = ganzoo.train(recipe, out=tmp_path / path, device="cpu")
+        fronts[path] = yaml.safe_load((run.newest_export() / "README.md").read_text().split("---\n")[1])
+    assert fronts["ann/numbers"]["datasets"] == ["ann/numbers"]
+    assert "huggingface" not in fronts["ann/numbers"]["tags"]
+    assert "datasets" not in fronts["parquet"]
+    assert "huggingface" in fronts["parquet"]["tags"]
 
 
 def webdataset(place, **settings):

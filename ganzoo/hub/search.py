@@ -55,7 +55,7 @@ def search(
     fields = licence_fields(licence) if licence else {}
     tags = [
         "ganzoo",
-        *([f"dataset:{dataset}"] if dataset else []),
+        *([f"dataset:{dataset}" if "/" in dataset else dataset] if dataset else []),
         *([f"license:{fields['license']}"] if fields else []),
     ]
     wanted: dict[str, Any] = {"filter": tags, "search": text or None, "limit": limit}
@@ -94,7 +94,7 @@ def _found(info: Any) -> Found:
     pipeline = {pipeline: task for task, pipeline in PIPELINES.items()}
     other = getattr(card, "license", None) == "other"
     names = getattr(card, "datasets", None)
-    names = [names] if isinstance(names, str) else names if isinstance(names, list) else []
+    names = [names] if isinstance(names, str) else names if isinstance(names, list) else _measured_on(card)
     return Found(
         name=f"hf://{plain(info.id, 200)}",
         task=pipeline.get(str(info.pipeline_tag), "?"),
@@ -104,6 +104,13 @@ def _found(info: Any) -> Found:
         downloads=info.downloads if isinstance(info.downloads, int) else 0,
         updated=info.last_modified.date().isoformat() if info.last_modified else "",
     )
+
+
+def _measured_on(card: Any) -> list[Any]:
+    """The data of a card's metrics: what isn't on the Hub is no data set there."""
+    results = getattr(card, "eval_results", None)
+    found = [getattr(result, "dataset_type", None) for result in (results if isinstance(results, list) else ())]
+    return list(dict.fromkeys(name for name in found if isinstance(name, str)))
 
 
 def _numbers(card: Any) -> Iterator[Number]:

@@ -121,6 +121,7 @@ class HuggingFace(StreamedDataset, ResidentDataset):
             caption_length=c.caption_length if self.found["caption"] else None,
             licence=(c.licence if c.licence != "unknown" else str(info.license or "")) or "unknown",
             attribution=str(info.citation or "")[:5000],
+            repository="" if local else c.path,
         )
 
     def _hold(self):

@@ -28,9 +28,8 @@ def test_a_card_says_what_a_person_needs(config):
     assert front(text) == {
         "library_name": "ganzoo",
         "license": "cc-by-sa-4.0",
-        "datasets": ["mnist-10k"],
         "pipeline_tag": "unconditional-image-generation",
-        "tags": ["ganzoo", "gan", "mlp"],
+        "tags": ["ganzoo", "gan", "mlp", "mnist-10k"],
     }
     assert 'model = ganzoo.load("hf://user/digits")\nimages = model.sample(16)' in text
     assert "![samples](samples.png)" in text

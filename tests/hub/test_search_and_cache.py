@@ -30,26 +30,26 @@ model-index:
 """
 
 
-def put(hub_server, name, licence="mit", data="mnist-10k", pipeline="unconditional-image-generation", value=0.25):
+def put(hub_server, name, licence="mit", data="ylecun/mnist", pipeline="unconditional-image-generation", value=0.25):
     card = CARD.format(licence=licence, data=data, pipeline=pipeline, value=value)
     return hub_server.store.repository(name, {"README.md": card.encode()})
 
 
 def test_search_lists_ganzoo_models_with_their_metrics(hub_server, stranger):
     put(hub_server, "ann/cats")
-    put(hub_server, "bob/cats-x4", data="photos", pipeline="image-to-image", licence="cc-by-4.0", value=0.5)
+    put(hub_server, "bob/cats-x4", data="bob/photos", pipeline="image-to-image", licence="cc-by-4.0", value=0.5)
     hub_server.store.repository("eve/other", {"README.md": b"---\nlibrary_name: diffusers\n---\n"})
     hub_server.store.repository("eve/secret", {"README.md": b"---\nlibrary_name: ganzoo\n---\n"}, private=True)
     found = {item.name: item for item in search(hub=stranger)}
     assert set(found) == {"hf://ann/cats", "hf://bob/cats-x4"}
     assert [str(number) for number in found["hf://ann/cats"].metrics] == ["kid 0.25 ± 0.01"]
-    assert (found["hf://bob/cats-x4"].task, found["hf://bob/cats-x4"].datasets) == ("transform", ("photos",))
+    assert (found["hf://bob/cats-x4"].task, found["hf://bob/cats-x4"].datasets) == ("transform", ("bob/photos",))
 
     def names(*text, **filters):
         return [item.name for item in search(*text, hub=stranger, **filters)]
 
     assert names(task="transform") == ["hf://bob/cats-x4"]
-    assert names(dataset="mnist-10k") == ["hf://ann/cats"]
+    assert names(dataset="ylecun/mnist") == ["hf://ann/cats"]
     assert names(licence="CC-BY-4.0") == ["hf://bob/cats-x4"]
     assert names("ann") == ["hf://ann/cats"]
     assert names("dogs") == []
@@ -101,6 +101,7 @@ def test_what_was_published_is_found_with_what_was_measured(hub_server, folder, 
     ganzoo.publish(folder, "user/digits", gate=False, licence="cc-by-sa-4.0", hub=hub)
     (found,) = search(dataset="mnist-10k", licence="cc-by-sa-4.0", task="generate", hub=stranger)
     assert (found.name, str(found.metrics[0])) == ("hf://user/digits", "kid 0.125")
+    assert found.datasets == ("mnist-10k",)  # which is no data set of the Hub's
 
 
 @pytest.mark.parametrize(
