@@ -176,15 +176,22 @@ def _download(hub: Hub, snapshot: Snapshot, name: str) -> Path:
             ),
         )
     blob = _blob(hub, path)
-    found = git_hash(blob.read_bytes()) if len(listed.hash) == 40 else sha256(blob)
+    found = _hash(blob, listed.hash)
     if found != listed.hash:
-        for left in {Path(path), blob}:  # just written by this call; what was cached before is never deleted
-            left.unlink(missing_ok=True)
+        named = _named(path)
+        Path(path).unlink(missing_ok=True)
+        if not named or _hash(blob, named) != named:  # else it is whole, and another commit's: the Hub named it wrongly
+            blob.unlink(missing_ok=True)
         raise ChecksumError(
             f"{name} of {snapshot.name} arrived damaged: its hash should be {listed.hash} and is {found}; nothing was "
             "kept, try again"
         )
     return blob
+
+
+def _hash(path: Path, like: str) -> str:
+    """A file's hash, of the kind that `like` is."""
+    return git_hash(path.read_bytes()) if len(like) == 40 else sha256(path)
 
 
 def _blob(hub: Hub, path: str) -> Path:

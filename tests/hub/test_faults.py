@@ -9,6 +9,7 @@ import pytest
 import ganzoo
 from ganzoo.errors import ChecksumError, HubError, PublishError, UnreachableError
 from ganzoo.hub import cache
+from tests.hub.loopback_hub.store import blob_id
 
 INFO, HEAD, FILE, WEIGHTS = "GET /api/models/user", "HEAD .*config.json", "GET .*config.json", "GET /objects/"
 HTML = {"status": 200, "body": b"<html>log in</html>", "headers": {"Content-Type": "text/html"}}
@@ -91,6 +92,32 @@ def test_loading(hub_server, published, stranger, fault, no_waiting, monkeypatch
     hub_server.faults.clear()
     assert ganzoo.load("hf://user/digits", hub=stranger, device="cpu").name == "gan-mnist"
     nothing_half_written(stranger)
+
+
+def test_a_file_of_another_commit_that_a_hub_names_wrongly_is_kept(hub_server, published, stranger, exported):
+    first = ganzoo.load("hf://user/digits", hub=stranger, device="cpu").origin
+    published.commit({"config.json": exported["config.json"] + b"\n"})
+    old = adding(ETag=f'"{blob_id(exported["config.json"])}"')
+    hub_server.fault(HEAD, header_filter=old)
+    with pytest.raises(ChecksumError, match=r"config.json .* arrived damaged"):
+        ganzoo.load("hf://user/digits", hub=stranger, device="cpu")
+    nothing_half_written(stranger)
+    second = ganzoo.load("hf://user/digits", hub=stranger, device="cpu").origin
+    hub_server.close()
+    assert second != first
+    for name in (first, second):
+        assert ganzoo.load(name, hub=stranger, device="cpu").origin == name
+
+
+def test_a_spoilt_file_of_another_commit_is_fetched_anew(hub_server, published, stranger, exported):
+    first = ganzoo.load("hf://user/digits", hub=stranger, device="cpu").origin
+    published.commit({"README.md": b"new"})
+    (blob,) = stranger.folder.glob(f"models--*/blobs/{blob_id(exported['config.json'])}")
+    blob.write_bytes(flipped(exported["config.json"]))
+    with pytest.raises(ChecksumError, match=r"config.json .* arrived damaged"):
+        ganzoo.load("hf://user/digits", hub=stranger, device="cpu")
+    assert ganzoo.load("hf://user/digits", hub=stranger, device="cpu").origin != first
+    assert ganzoo.load(first, hub=stranger, device="cpu").origin == first
 
 
 def test_a_line_cut_in_mid_body_is_taken_up_again(hub_server, published, stranger, no_waiting):
