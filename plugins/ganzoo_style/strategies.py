@@ -99,6 +99,8 @@ class CUT(Strategy):
 
     With `identity` above 0 the same is asked of pictures that are in the target domain already, which keeps colours.
     `edges` weighs what is drawn into even areas, or torn out of them: shapes stay, colours and shading are free.
+    Each contrast is the mean over the scales. The loss `least-squares` halves its terms, so with it the contrasts count
+    double against the paper's: 0.5 and 0.5 are its 1 and 1.
     """
 
     class Config(Settings):
