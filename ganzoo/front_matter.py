@@ -28,11 +28,10 @@ def front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
         front |= licence(config["licence"])
     if str(base.get("model", "")).startswith("hf://"):
         front["base_model"] = plain(base["model"]).removeprefix("hf://").split("@")[0]
-    data, there = (
-        plain(recipe.get("data", {}).get("name", "unknown"), 96),
-        plain(config["spec"].get("repository") or ""),
-    )
-    front |= {"datasets": [there]} if there else {}
+    data = plain(recipe.get("data", {}).get("name", "unknown"), 96)
+    there = plain(config["spec"].get("repository") or "")
+    if there:
+        front["datasets"] = [there]
     front["pipeline_tag"] = PIPELINES[config["task"]]
     tags = "ganzoo", "gan", plain(recipe["architecture"]["name"], 96)
     front["tags"] = [*tags, *([] if there else [data])]  # `datasets` takes the names of the Hub's alone
