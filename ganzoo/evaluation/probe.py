@@ -23,17 +23,18 @@ class LinearProbe:
         def loss() -> Tensor:
             optimizer.zero_grad()
             penalty = DECAY / 2 * self.weight.square().sum()
-            value = cross_entropy(self._logits(features), labels) + penalty
+            value = cross_entropy(standard @ self.weight + self.bias, labels) + penalty
             value.backward()  # type: ignore[no-untyped-call]
             return value
 
         with torch.inference_mode(False), torch.enable_grad():
+            standard = self._standard(features)
             optimizer.step(loss)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def named(self, features: Tensor) -> Tensor:
         """The class of each, (N,)."""
-        return self._logits(features).argmax(1)
+        return (self._standard(features) @ self.weight + self.bias).argmax(1)
 
-    def _logits(self, features: Tensor) -> Tensor:
-        return (features - self.mean) / self.scale @ self.weight + self.bias
+    def _standard(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.scale
