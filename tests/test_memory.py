@@ -31,6 +31,32 @@ def test_pieces_of_any_size_are_used_again_within_the_block():
     assert within < 0.75 * before  # half of them, where each is cut anew to be aligned
 
 
+SAMPLES = """
+import platform, resource, sys
+import ganzoo, torch
+from tests import memory
+torch.set_num_threads(1)
+if not {held}:
+    platform.libc_ver = lambda: ("", "")
+model = ganzoo.load("cgan-mnist", device="cpu")
+model.sample(1, seed=0)
+pages, before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, memory.kib("VmRSS")
+images = model.sample(1000, seed=0)
+assert not images.is_inference()
+pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - pages
+del images
+print(pages, memory.kib("VmRSS") - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries hold memory as they do")
+def test_many_samples_use_the_memory_of_those_before_and_give_it_back():
+    """Pages that the system has to give for a thousand digits, and what the process holds afterwards."""
+    (held, left), (without, _) = (map(int, python(SAMPLES.format(held=held)).stdout.split()) for held in (True, False))
+    assert held < 0.5 * without
+    assert left < 2**14  # KiB; a batch takes twice that
+
+
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     memory.keep_freed_memory()
