@@ -244,14 +244,3 @@ def test_a_process_that_ends_is_noticed_at_once():
     first, second = together(2, one_ends)
     assert (first.kind, second) == ("TrainingError", "ended")
     assert "another process of this training ended" in first.message
-
-
-def test_a_mistake_is_found_by_all_and_nobody_waits(tmp_path):
-    for kind, broken in {
-        "there is no dataset": {"data.name": "nothing"},
-        "divisible": {"training.batch_size": 3},
-    }.items():
-        results = together(2, train, tiny("gan-mnist").changed(broken), tmp_path / "run")
-        assert [r.exit_code for r in results] == [2, 2]
-        assert any(kind in r.message or "can't be shared" in r.message for r in results)
-    assert not Path(tmp_path / "run" / "metrics.jsonl").exists()
