@@ -197,8 +197,7 @@ class Model:
                 parts = (c[start:stop].to(like.device) for c in given)
                 made = self._unit(self.network.sample(z.to(like), *parts, **options))  # type: ignore[operator]
                 if start == 0 and made.device.type == "cpu" and (count - stop) * made.shape[2:].numel() >= MANY:
-                    with torch.inference_mode(False):
-                        room = torch.empty(count, *made.shape[1:], device=target)
+                    room = _room(count, made, target)
                     held.enter_context(kept_for_now())
                 if room is None:
                     images.append(made.to(target))
@@ -287,3 +286,16 @@ class Model:
     def options(self) -> dict[str, tuple[float, float]]:
         """Numbers that `sample` takes by name, with their least and greatest value."""
         return dict(getattr(self.network, "options", {}))
+
+
+@torch.inference_mode(False)
+def _room(count: int, like: Tensor, device: torch.device) -> Tensor:
+    """Memory for `count` images like these. Raises ModelError where there is too little."""
+    try:
+        return torch.empty(count, *like.shape[1:], device=device)
+    except RuntimeError as error:
+        need = count * like[0].numel() * 4 / 2**30
+        raise ModelError(
+            f"{count:,} images of {tuple(like.shape[1:])} need {need:,.1f} GiB, which {device} hasn't; sample fewer at "
+            "a time, with latents=model.latents(seed, start, stop)"
+        ) from error

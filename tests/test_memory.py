@@ -57,6 +57,22 @@ def test_many_samples_use_the_memory_of_those_before_and_give_it_back():
     assert left < 2**14  # KiB; a batch takes twice that
 
 
+TOO_MANY = """
+import resource, ganzoo
+model = ganzoo.load("cgan-mnist", device="cpu")
+resource.setrlimit(resource.RLIMIT_AS, (16 * 2**30, 16 * 2**30))
+try:
+    model.sample(9_000_000)
+except ganzoo.GanzooError as error:
+    print(error)
+"""
+
+
+def test_more_samples_than_memory_holds_are_refused_in_a_sentence():
+    said = python(TOO_MANY).stdout
+    assert "9,000,000 images of (1, 28, 28) need 26.3 GiB, which cpu hasn't; sample fewer at a time" in said
+
+
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     memory.keep_freed_memory()
