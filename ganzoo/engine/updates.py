@@ -273,17 +273,19 @@ class Stepper:
                 done.moves.setdefault(f"{name}/update_ratio", []).append(moved(before, optimizer.parameters))
         done.updates.append((" and ".join("+".join(n) for n in names), bad))
 
-    @torch.no_grad()
     def finish(self, done: Step) -> None:
         """Let the strategy and its regularisers change their state, after the last update of a step."""
-        rows: dict[str, list[Tensor]] = {}
-        for (_, _, name), parts in done.examples.items():
-            rows.setdefault(name, []).append(self.processes.collect(torch.cat(parts)))
-        if rows:
-            self.strategy.keep({name: torch.cat(some) for name, some in rows.items()})
-        if self.stateful:
-            means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}
-            regularized.after_step(self.strategy, means)
+        if not done.examples and not self.stateful:
+            return
+        with torch.no_grad():
+            rows: dict[str, list[Tensor]] = {}
+            for (_, _, name), parts in done.examples.items():
+                rows.setdefault(name, []).append(self.processes.collect(torch.cat(parts)))
+            if rows:
+                self.strategy.keep({name: torch.cat(some) for name, some in rows.items()})
+            if self.stateful:
+                means = {name: torch.stack(v).mean() for name, v in done.metrics.items()}
+                regularized.after_step(self.strategy, means)
 
 
 def _sum(old: list[Tensor | None] | None, new: Sequence[Tensor | None], weight: float) -> list[Tensor | None]:
