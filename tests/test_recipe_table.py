@@ -1,0 +1,24 @@
+"""What recipes reach: the table of docs/recipes.md is what the script wrote, and one recipe is measured for real."""
+
+import json
+
+from tests.benchmarks import recipes
+
+
+def test_the_table_in_the_documentation_is_made_of_the_results():
+    results = json.loads(recipes.RESULTS.read_text())
+    assert list(results) == recipes.digits()
+    page = recipes.PAGE.read_text()
+    assert recipes.BEGIN + recipes.page(results) + recipes.END in page
+    order = [name for name in results if results[name]["frechet-distance"] < 2]
+    lines = [line.split("`")[1] for line in recipes.page(results).splitlines() if "`" in line]
+    assert sorted(lines[: len(order)]) == sorted(order)
+
+
+def test_a_recipe_is_trained_for_so_long_and_measured(monkeypatch):
+    monkeypatch.setattr(recipes, "SECONDS", 8.0)
+    monkeypatch.setattr(recipes, "TRIAL", 1.0)
+    found = recipes.measured("gan-mnist")
+    assert 3 < found["seconds"] < 16
+    assert found["images"] % 64 == 0
+    assert found["frechet-distance"] > found["real"] > 0
