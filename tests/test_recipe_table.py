@@ -15,10 +15,10 @@ def test_the_table_in_the_documentation_is_made_of_the_results():
     assert sorted(lines[: len(order)]) == sorted(order)
 
 
-def test_a_recipe_is_trained_for_so_long_and_measured(monkeypatch):
-    monkeypatch.setattr(recipes, "SECONDS", 8.0)
-    monkeypatch.setattr(recipes, "TRIAL", 1.0)
+def test_a_recipe_is_trained_and_measured(monkeypatch):
+    monkeypatch.setattr(recipes, "SECONDS", 0.0)
+    monkeypatch.setattr(recipes, "TRIAL", 0.01)
     found = recipes.measured("gan-mnist")
-    assert 3 < found["seconds"] < 16
-    assert found["images"] % 64 == 0
+    assert found["images"] == 64  # one step at least
+    assert found["seconds"] > 0
     assert found["frechet-distance"] > found["real"] > 0

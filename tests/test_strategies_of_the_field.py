@@ -100,6 +100,17 @@ def test_acgan_trains_both_networks_on_the_class():
     assert gradient[batch[1].unique()].abs().sum(1).gt(0).all()
 
 
+def test_acgan_s_discriminator_learns_classes_of_fakes_as_much_as_it_is_told_to():
+    parts, nets, batch = networks(tiny("acgan-mnist"))
+    losses = {}
+    for weight in (0.0, 1.0):
+        parts.strategy.__dict__["config"] = parts.strategy.Config(fake_weight=weight)
+        torch.manual_seed(0)
+        update = next(iter(parts.strategy.step(nets, iter([batch]))))
+        losses[weight], of_fakes = update.loss, update.metrics["class_fake"]
+    torch.testing.assert_close(losses[1.0] - losses[0.0], of_fakes)
+
+
 def test_the_divergence_of_a_posterior():
     from ganzoo_variational.strategies import posterior
 

@@ -7,11 +7,18 @@ from ganzoo import Settings, Strategy, Update, wide
 
 
 class ACGAN(Strategy):
-    """The discriminator names the class of real and fake images, the generator makes it right (Odena et al., 2017)."""
+    """The discriminator names the class of real and fake images, the generator makes it right (Odena et al., 2017).
+
+    A discriminator that learns classes of fakes too may take any mark that the generator gives them for their class;
+    without `fake_weight` the generator has to draw what real images of the class look like.
+    """
 
     class Config(Settings):
         real_weight: float = Field(1.0, ge=0, le=1e3, description="of the discriminator's error on real images")
-        fake_weight: float = Field(1.0, ge=0, le=1e3, description="of its error on fakes, for both networks")
+        fake_weight: float = Field(
+            1.0, ge=0, le=1e3, description="of its error on fakes; 0: real images alone teach it"
+        )
+        generator_weight: float = Field(1.0, ge=0, le=1e3, description="of that error, for the generator")
 
     needs = ("classes",)
 
@@ -25,7 +32,7 @@ class ACGAN(Strategy):
         loss = self.loss.discriminator(seen.logits, made.logits) + named
         yield Update(D, loss, class_real=right, class_fake=wrong)
         made, real_logits = D.outputs(fake, label), self.real_logits(D, real, label)
-        named = self.config.fake_weight * cross_entropy(made.classes, label)
+        named = self.config.generator_weight * cross_entropy(made.classes, label)
         yield Update(G, self.loss.generator(made.logits, real_logits) + named)
 
 

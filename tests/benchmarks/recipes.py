@@ -53,11 +53,11 @@ def measured(name: str) -> dict[str, float | None]:
     """Train a recipe for as many images as SECONDS of CPU time allow, and measure its model."""
     batch = ganzoo.recipe(name).training.batch_size
     with tempfile.TemporaryDirectory() as place:
-        start, batches = trained(name, batch, Path(place) / "start"), 17
-        for trial in ("short", "long"):
-            step = max((trained(name, batches * batch, Path(place) / trial) - start) / (batches - 1), TRIAL / 1000)
-            batches = int(TRIAL / step) + 2
-        images = int((SECONDS - start) / step) * batch
+        start, batches, taken = trained(name, batch, Path(place) / "start"), 4, 0.0
+        while taken < TRIAL:
+            batches *= 4
+            taken = trained(name, batches * batch, Path(place) / str(batches)) - start
+        images = max(1, int((SECONDS - start) / taken * (batches - 1))) * batch
         run = Path(place) / "run"
         seconds = trained(name, images, run)
         model = ganzoo.load(f"file:{run}", device="cpu")
