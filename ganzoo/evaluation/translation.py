@@ -63,7 +63,7 @@ def _evaluate(
         "nearest": Held("nearest", nearest(sources, like, targets, network, tick), of=held.sources),
         "histogram": Held("histogram", histogram_matched(sources, targets), of=held.sources),
     }
-    pairs = getattr(parts.held_out(recipe), "paired", True)
+    pairs = held.sources.keys == held.wanted.keys
     chosen = list(metrics or [*(PAIRED if pairs else ()), *transformed.suited(model, held)])
     compared = [metric for metric in chosen if metric not in parts.OWN]
     made = transformed.transformed(model, held.sources, list(model.networks)[place])
