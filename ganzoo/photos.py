@@ -20,6 +20,11 @@ MOST = 100_000_000  # pixels of a picture that is opened
 SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
+def pictures_in(folder: Path) -> list[Path]:
+    """The files below a folder, however deep, that are pictures by their suffix, in the order of their paths."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in READ and file.is_file())
+
+
 def read(path: Path) -> Image.Image:
     """The decoded picture, turned as its EXIF says. Raises GanzooError."""
     try:

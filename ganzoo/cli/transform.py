@@ -92,11 +92,11 @@ def _found(text: str) -> Iterator[tuple[Path, Path]]:
     """The pictures that an argument means, each with its path inside the results."""
     import glob
 
-    from ganzoo.photos import READ
+    from ganzoo.photos import READ, pictures_in
 
     path = Path(text)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in READ and file.is_file())
+        files = pictures_in(path)
         if not files:
             raise GanzooError(f"folder {text!r} holds no pictures ({', '.join(READ)})")
         yield from ((file, file.relative_to(path)) for file in files)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.pictures import BATCH, Pictures
-from ganzoo.photos import READ, SIXTEEN, eight_bits, read
+from ganzoo.photos import READ, SIXTEEN, eight_bits, pictures_in, read
 
 log = logging.getLogger("ganzoo")
 GREY = {"1", "L", "F", *SIXTEEN}
@@ -29,7 +29,7 @@ class Folder(Pictures):
         root = Path(path)
         if not root.is_dir():
             raise GanzooError(f"there is no folder {str(root)!r}")
-        found = sorted(f for f in root.rglob("*") if f.suffix.lower() in READ and f.is_file())
+        found = pictures_in(root)
         if not found:
             raise GanzooError(f"folder {str(root)!r} holds no pictures ({', '.join(READ)})")
         self.root, self.size, self.name = root, size, root.resolve().name or str(root)

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
-from ganzoo.photos import READ, eight_bits
+from ganzoo.photos import READ, eight_bits, pictures_in
 from ganzoo_data.held_out import part_of
 
 log = logging.getLogger("ganzoo")
@@ -68,7 +68,7 @@ class ImageFolder(ResidentDataset):
 def _files(root: Path) -> list[Path]:
     if not root.is_dir():
         raise GanzooError(f"there is no folder {str(root)!r}")
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in READ and file.is_file())
+    files = pictures_in(root)
     if not files:
         raise GanzooError(f"folder {str(root)!r} holds no images ({', '.join(sorted(READ))})")
     return files

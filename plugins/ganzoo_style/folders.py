@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError, Settings, Spec
-from ganzoo.photos import READ
+from ganzoo.photos import pictures_in
 from ganzoo_data.folder import fits, read_square
 from ganzoo_data.held_out import part_of
 from ganzoo_style.augment import Augment
@@ -110,7 +110,7 @@ def images_in(root: Path, domain: str) -> list[Path]:
     """The images below a folder. Raises GanzooError when there are none."""
     if not root.is_dir():
         raise GanzooError(f"there is no folder {str(root)!r} for domain {domain}")
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in READ and file.is_file())
+    files = pictures_in(root)
     if not files:
         raise GanzooError(f"domain {domain} is empty: folder {str(root)!r} holds no images")
     return files

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from ganzoo import GanzooError, Spec
-from ganzoo.photos import READ, eight_bits, read
+from ganzoo.photos import eight_bits, pictures_in, read
 from ganzoo_superres.patches import PatchPairs
 
 log = logging.getLogger("ganzoo")
@@ -30,7 +30,7 @@ class PhotoFolder(PatchPairs):
         root = Path(self.config.path)
         if not root.is_dir():
             raise GanzooError(f"there is no folder {str(root)!r}")
-        files = sorted(file for file in root.rglob("*") if file.suffix.lower() in READ and file.is_file())
+        files = pictures_in(root)
         if self.config.split == "test" and len(files) < 8:
             raise GanzooError(f"folder {str(root)!r} has {len(files)} photographs; from 8 on some are held out")
         held = files[::8] if len(files) >= 8 else []
