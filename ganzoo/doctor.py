@@ -14,6 +14,7 @@ import ganzoo
 
 SLOW = 1.0  # seconds for a plugin's own module, which should hold names alone
 FREE = 2 * 2**30
+QUICK = 0.8  # of float32's time; casts of weights and images take some of what is spared
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,16 @@ def _torch() -> Iterator[Finding]:
         yield Finding("note", "there is an NVIDIA driver and torch is built for the CPU; install torch's CUDA build")
     else:
         yield Finding("ok", "no GPU; training runs on the CPU")
+    if not torch.cuda.is_available():
+        yield _bf16()
+
+
+def _bf16() -> Finding:
+    from ganzoo.precision import bf16_over_float32
+
+    cost = bf16_over_float32()
+    advice = "training.precision=bf16 is worth trying" if cost < QUICK else "train in fp32 on it"
+    return Finding("ok", f"a convolution in bf16 takes {cost:.2g} of float32's time on this CPU; {advice}")
 
 
 def _torchvision() -> Iterator[Finding]:

@@ -20,6 +20,7 @@ def healthy():
     [
         "ok ganzoo 0.1.0, Python 3.",
         "ok torch 2.",
+        "of float32's time on this CPU; ",
         "torchvision",
         "HF_HUB_OFFLINE is set, so only cached models load; unset it to go online",
         "the cache of the Hub, ",

@@ -15,12 +15,14 @@ from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import GanzooError, RunError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
+from ganzoo.precision import bf16_over_float32
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 from ganzoo.resolve import Parts, refilled, resolve
 from ganzoo.run import Run
 
 log = logging.getLogger("ganzoo")
+SLOW = 1.2  # times what float32 takes
 
 
 def train(
@@ -45,6 +47,8 @@ def train(
     watchers = processes.each(lambda: [Tracker(name) for name in trackers])
     parts = processes.each(lambda: resolve(recipe))
     _say_what_was_refused(parts)
+    if processes.is_main and processes.device.type == "cpu" and parts.recipe.training.precision == "bf16":
+        _say_if_bf16_is_slow()
     run = Run(folder)
     with contextlib.ExitStack() as held:
 
@@ -82,6 +86,13 @@ def _say_what_was_refused(parts: Parts) -> None:
                 log.warning(
                     "recipe %r doesn't train what %s has under that name: %s; rename it there", name, plugin, said
                 )
+
+
+def _say_if_bf16_is_slow() -> None:
+    if (cost := bf16_over_float32()) > SLOW:
+        log.warning(
+            "this CPU takes %.1f times as long for bf16 as for float32: train with training.precision=fp32 here", cost
+        )
 
 
 def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:

@@ -1,5 +1,7 @@
 """The works as components that ganzoo's engine takes, with three strategies that are written for the comparison."""
 
+from typing import Any
+
 import torch
 from torch.nn.functional import l1_loss, mse_loss
 
@@ -70,8 +72,8 @@ class LazyR1(Strategy):
         yield Update(G, self.loss.generator(D(fake)))
 
 
-def parts(work: Work) -> Parts:
-    """The work as components that the engine takes."""
+def parts(work: Work, changes: dict[str, Any] | None = None) -> Parts:
+    """The work as components that the engine takes, and changes to the recipe."""
     recipe = Recipe.parse(
         {
             "name": "benchmark",
@@ -102,7 +104,7 @@ def parts(work: Work) -> Parts:
             self.spec = Spec(name="given", count=len(next(iter(columns.values()))), licence="CC0-1.0")
             self.hold(**columns)
 
-    recipe = recipe.changed({"data.conditions": [c for c in work.data() if c == "label"]})
+    recipe = recipe.changed({"data.conditions": [c for c in work.data() if c == "label"], **(changes or {})})
     data, loss = Data(), registry().get("loss", recipe.loss.name)()
     return Parts(recipe, data.spec, data, Given(), loss, _strategy(work, loss))
 

@@ -106,8 +106,7 @@ def measured(work: Work, ways: dict[str, dict[str, Any]], device: str, rounds: i
     fell: dict[str, str] = {}
     for way, changes in ways.items():
         try:
-            made = parts(work)
-            made = engine(replace(made, recipe=made.recipe.changed(changes | {"training.log_every": 10**9})), device)
+            made = engine(parts(work, changes | {"training.log_every": 10**9}), device)
             for _ in range((EAGER + 3) * work.multiple * 2):
                 _step(made)
             steps[way], why = made._step, _fell(made)

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.benchmarks import gpu, limit, plots, results
+from tests.benchmarks import bf16, gpu, limit, plots, results, tables
 from tests.benchmarks.pairs import Ratio
 from tests.benchmarks.peers import NEEDED
 from tests.benchmarks.sides import ratio
@@ -82,7 +82,7 @@ def write() -> None:
     if not found:
         raise SystemExit("nothing is measured yet; `python -m tests.benchmarks` does it")
     PICTURES.mkdir(exist_ok=True)
-    text = _head(found) + _engine(found) + _peers(found) + _limit(found) + _threads()
+    text = _head(found) + _engine(found) + _peers(found) + _limit(found) + bf16.section() + _threads()
     text += _start() + _growth() + _inference() + gpu.section()
     missing = [name for name in WORKS if name not in found]
     if missing:
@@ -92,24 +92,11 @@ def write() -> None:
 
 def _head(found: dict[str, Any]) -> str:
     machines = [r["machine"] for r in found.values()]
-    first, last = _dates(found)
+    first, last = tables.dates(found)
     load = median(m[key] for m in machines for key in ("load", "load_after"))
     facts = {key: " / ".join(sorted({m[key] for m in machines})) for key in ("cpu", "torch", "python")}
     pairs = " or ".join(map(str, sorted({r["pairs"] for r in found.values()})))
     return HEAD.format(pairs=pairs, first=first, last=last, load=f"{load:.1f}", **facts)
-
-
-def _dates(found: dict[str, Any]) -> tuple[str, str]:
-    dates = sorted(r["machine"]["date"] for r in found.values())
-    return dates[0], dates[-1]
-
-
-def _over(result: dict[str, Any], first: str, second: str, what: str = "cpu") -> Ratio:
-    return ratio(result["sides"][first][what], result["sides"][second][what])
-
-
-def _title(name: str) -> str:
-    return f"{WORKS[name].title} ({WORKS[name].batch})"
 
 
 def _engine(found: dict[str, Any]) -> str:
@@ -119,27 +106,16 @@ def _engine(found: dict[str, Any]) -> str:
         rate = WORKS[name].batch * WORKS[name].draws / median(sides["ganzoo"]["cpu"])
         memory = " / ".join(f"{sides[side]['peak'] / 2**20:.0f}" for side in ("ganzoo", "fast"))
         text += (
-            f"| {_title(name)} | {_over(result, 'ganzoo', 'fast')} | {_over(result, 'plain', 'fast').median:.2f} "
-            f"| {rate:,.4g} | {memory} MiB |\n"
+            f"| {tables.title(name)} | {tables.over(result, 'ganzoo', 'fast')} "
+            f"| {tables.over(result, 'plain', 'fast').median:.2f} | {rate:,.4g} | {memory} MiB |\n"
         )
     rows = {
-        WORKS[n].title.replace("`", ""): {s: _over(r, s, "fast").median for s in ("ganzoo", "plain")}
+        WORKS[n].title.replace("`", ""): {s: tables.over(r, s, "fast").median for s in ("ganzoo", "plain")}
         for n, r in found.items()
     }
     (PICTURES / "engine.svg").write_text(plots.bars(rows))
-    return text + (
-        f"{_bounds(found, 'cpu')}\n![time of ganzoo and of a plain loop over the fastest loop](benchmarks/engine.svg)\n"
-    )
-
-
-def _bounds(found: dict[str, Any], what: str) -> str:
-    """How many of the upper bounds of ganzoo over fast are as low as they are to be."""
-    kept: dict[bool, list[bool]] = {False: [], True: []}
-    for name, result in found.items():
-        host = WORKS[name].title.startswith("host cost")
-        kept[host].append(_over(result, "ganzoo", "fast", what).high <= (1.1 if host else 1.05))
-    (steps, hosts) = (f"{sum(some)} of {len(some)}" for some in (kept[False], kept[True]))
-    return f"\nUpper bound of ganzoo over fast: at most 1.05 in {steps} steps, at most 1.1 in {hosts} host costs.\n"
+    text += tables.bounds(found, "cpu")
+    return text + ("\n![time of ganzoo and of a plain loop over the fastest loop](benchmarks/engine.svg)\n")
 
 
 def _peers(found: dict[str, Any]) -> str:
@@ -150,12 +126,12 @@ def _peers(found: dict[str, Any]) -> str:
     text = PEERS.format(names=" | ".join(names), rule=" --- |" * len(names))
     for name, result in rows.items():
         cells = [
-            str(_over(result, p, "ganzoo")) if p in result["sides"] else "failed" if p in result["failed"] else ""
+            str(tables.over(result, p, "ganzoo")) if p in result["sides"] else "failed" if p in result["failed"] else ""
             for p in names
         ]
-        text += f"| {_title(name)} | {' | '.join(cells)} |\n"
+        text += f"| {tables.title(name)} | {' | '.join(cells)} |\n"
     bars = {
-        WORKS[n].title.replace("`", ""): {p: _over(r, p, "ganzoo").median for p in names if p in r["sides"]}
+        WORKS[n].title.replace("`", ""): {p: tables.over(r, p, "ganzoo").median for p in names if p in r["sides"]}
         for n, r in rows.items()
     }
     (PICTURES / "peers.svg").write_text(plots.bars({n: values for n, values in bars.items() if values}))
@@ -203,14 +179,14 @@ def _threads() -> str:
         )
     load = max(r["machine"]["load"] for r in found.values())
     names = [s for s in ("plain", *NEEDED) if any(s in r["sides"] for r in found.values())]
-    first, last = _dates(found)
+    first, last = tables.dates(found)
     text += f"Measured {first} to {last}; at most {load:.1f} processes were running when a row began.\n\n"
     text += "| step (batch) | ganzoo over fast | "
     text += " | ".join(f"{n} over ganzoo" for n in names) + " |\n| --- | --- |" + " --- |" * len(names) + "\n"
     for name, r in found.items():
-        cells = [f"{_over(r, n, 'ganzoo', 'wall').median:.2f}" if n in r["sides"] else "" for n in names]
-        text += f"| {_title(name)} | {_over(r, 'ganzoo', 'fast', 'wall')} | {' | '.join(cells)} |\n"
-    return text + _bounds(found, "wall")
+        cells = [f"{tables.over(r, n, 'ganzoo', 'wall').median:.2f}" if n in r["sides"] else "" for n in names]
+        text += f"| {tables.title(name)} | {tables.over(r, 'ganzoo', 'fast', 'wall')} | {' | '.join(cells)} |\n"
+    return text + tables.bounds(found, "wall")
 
 
 def _start() -> str:

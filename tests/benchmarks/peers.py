@@ -61,8 +61,8 @@ def version(name: str) -> str:
     return found[0] if found else ""
 
 
-def run(name: str, work: Work, gate: Callable[[], Callable[[], None]]) -> None:
-    """Train until the gate ends the process."""
+def run(name: str, work: Work, gate: Callable[[], Callable[[], None]], bf16: bool = False) -> None:
+    """Train until the gate ends the process, in bf16 where the library has a setting for it."""
     sys.path.append(str(FOLDER))
     with_torchvision("torchvision")
     loops = {
@@ -70,7 +70,7 @@ def run(name: str, work: Work, gate: Callable[[], Callable[[], None]]) -> None:
         "vegans": _vegans,
         "vegans, losses kept": partial(_vegans, keep_every=1),
         "mimicry": _mimicry,
-        "lightning": _lightning,
+        "lightning": partial(_lightning, precision="bf16-mixed" if bf16 else "32-true"),
     }
     loops[name](work, gate)
 
@@ -249,7 +249,7 @@ def _mimicry(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
     ).train()
 
 
-def _lightning(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
+def _lightning(work: Work, gate: Callable[[], Callable[[], None]], precision: Any) -> None:
     import logging
 
     import pytorch_lightning
@@ -292,7 +292,7 @@ def _lightning(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
             self.untoggle_optimizer(opt_d)
 
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-    trainer = pytorch_lightning.Trainer(accelerator="cpu", max_epochs=-1, logger=False, **quiet)
+    trainer = pytorch_lightning.Trainer(accelerator="cpu", precision=precision, max_epochs=-1, logger=False, **quiet)
     trainer.fit(Module(), _gated(work, gate()))
 
 

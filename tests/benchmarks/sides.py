@@ -91,7 +91,7 @@ def compare(work: str, sides: dict[str, int], *, threads: int, pairs: int, multi
         counts = {}
         steps = max(1, round(TURN / running["fast"].turn(multiple)["wall"] / multiple)) * multiple
         for name in running:
-            counts[name] = GEMMS if name == "gemm" else steps * sides[name]
+            counts[name] = GEMMS if name.startswith("gemm") else steps * sides[name]
         took: dict[str, list[dict[str, float]]] = {name: [] for name in running}
         for i in range(pairs):
             names = list(running)
@@ -100,15 +100,16 @@ def compare(work: str, sides: dict[str, int], *, threads: int, pairs: int, multi
     finally:
         for side in running.values():
             side.close()
+
+    def done(name: str) -> int:
+        return GEMMS if name.startswith("gemm") else steps
+
     return {
         "steps": steps,
         "pairs": pairs,
         "sides": {
-            name: {
-                "cpu": [t["cpu"] / (GEMMS if name == "gemm" else steps) for t in turns],
-                "wall": [t["wall"] / (GEMMS if name == "gemm" else steps) for t in turns],
-                "peak": turns[-1]["peak"],
-            }
+            name: {kind: [t[kind] / done(name) for t in turns] for kind in ("cpu", "wall")}
+            | {"peak": turns[-1]["peak"]}
             for name, turns in took.items()
         },
         "failed": failed,

@@ -1,5 +1,7 @@
 """One side of a comparison in a process of its own: `python -m tests.benchmarks.worker WORK SIDE`.
 
+A side whose name ends in BF16 runs its forward passes in bfloat16.
+
 It takes as many steps as a line of its input says, and answers with what they cost. A loop that can't be stepped from
 outside (a peer's) calls the gate whenever it draws a batch, and waits there for its next turn.
 """
@@ -18,6 +20,7 @@ from tests.benchmarks.works import WORKS
 from tests.memory import forget_peak, kib
 
 SIDE = 1024  # of the matrices whose product's rate is the limit
+BF16 = ", bf16"
 
 
 class Gate:
@@ -47,23 +50,27 @@ def main(name: str, side: str) -> None:
     os.dup2(2, 1)  # what a loop prints is not an answer
     work = WORKS[name]
     torch.manual_seed(0)
+    short = side.endswith(BF16)
+    side = side.removesuffix(BF16)
     if side == "ganzoo":
         from tests.benchmarks.engine import engine_step
         from tests.benchmarks.given import parts
 
-        step = engine_step(parts(work))
+        step = engine_step(parts(work, {"training.precision": "bf16" if short else "fp32"}))
     elif side == "gemm":
-        a, b = torch.randn(2, SIDE, SIDE)
+        a, b = torch.randn(2, SIDE, SIDE).to(torch.bfloat16 if short else torch.float32)
         step = partial(torch.mm, a, b)
     elif side in ("fast", "plain"):
         from tests.benchmarks import loops, plain
 
         step = {"fast": loops.FAST, "plain": plain.PLAIN}[side][work.step](work)
+        if short:
+            step = torch.autocast("cpu", torch.bfloat16)(step)
     else:
         from tests.benchmarks import peers
 
         with contextlib.redirect_stdout(sys.stderr):
-            peers.run(side, work, lambda: Gate(answers))
+            peers.run(side, work, lambda: Gate(answers), short)
         return
     gate = Gate(answers)
     while True:

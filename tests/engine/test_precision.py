@@ -1,0 +1,40 @@
+"""bf16 on a CPU: a training where software computes it says how slow that is, and none is warned for nothing."""
+
+import platform
+
+import pytest
+import torch
+
+from ganzoo.precision import bf16_over_float32
+from tests.support import ganzoo_command
+
+WORDS = "times as long for bf16 as for float32: train with training.precision=fp32 here"
+WITHOUT = {"ONEDNN_MAX_CPU_ISA": "AVX2"}  # as on a CPU that has no instructions for bf16
+STEP = ["gan-mnist", "--set", "training.images=64", "--device", "cpu"]
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not run: the variable is for x86 CPUs")
+def test_a_training_in_bf16_says_that_this_cpu_is_slow_at_it(tmp_path):
+    done = ganzoo_command("train", *STEP, "--set", "training.precision=bf16", "--out", str(tmp_path / "a"), **WITHOUT)
+    assert done.returncode == 0, done.stderr
+    assert WORDS in done.stdout + done.stderr
+    done = ganzoo_command("train", *STEP, "--out", str(tmp_path / "b"), **WITHOUT)
+    assert done.returncode == 0, done.stderr
+    assert WORDS not in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(
+    not torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported(),
+    reason="not run: this CPU doesn't multiply bf16",
+)
+def test_a_cpu_that_multiplies_bf16_is_quicker_with_it_and_hears_no_warning(tmp_path):
+    assert min(bf16_over_float32() for _ in range(5)) < 1
+    done = ganzoo_command("train", *STEP, "--set", "training.precision=bf16", "--out", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert WORDS not in done.stdout + done.stderr
+
+
+def test_what_bf16_costs_is_measured_without_touching_random_numbers():
+    before = torch.random.get_rng_state()
+    assert bf16_over_float32() > 0
+    assert torch.equal(before, torch.random.get_rng_state())
