@@ -58,9 +58,11 @@ def _torch() -> Iterator[Finding]:
 
 
 def _bf16() -> Finding:
-    from ganzoo.precision import bf16_over_float32
+    import torch
 
-    cost = bf16_over_float32()
+    from ganzoo.precision import over_float32
+
+    cost = over_float32(torch.bfloat16)
     advice = "training.precision=bf16 is worth trying" if cost < QUICK else "train in fp32 on it"
     return Finding("ok", f"a convolution in bf16 takes {cost:.2g} of float32's time on this CPU; {advice}")
 

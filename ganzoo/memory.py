@@ -10,6 +10,11 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from ganzoo.errors import ModelError
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt(3)
 _LARGEST = 32 * 2**20  # the most that glibc takes for the second
 _PIECES = 65536  # what it takes for the third by default
@@ -53,3 +58,16 @@ def kept_for_now() -> Iterator[None]:
         glibc.mallopt(_MMAP_THRESHOLD, _LARGEST)
         glibc.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST)
         glibc.malloc_trim(0)
+
+
+@torch.inference_mode(False)
+def room_for(count: int, like: Tensor, device: torch.device) -> Tensor:
+    """Memory for `count` images like these. Raises ModelError where there is too little."""
+    try:
+        return torch.empty(count, *like.shape[1:], device=device)
+    except RuntimeError as error:
+        need = count * like[0].numel() * 4 / 2**30
+        raise ModelError(
+            f"{count:,} images of {tuple(like.shape[1:])} need {need:,.1f} GiB, which {device} hasn't; sample fewer at "
+            "a time, with latents=model.latents(seed, start, stop)"
+        ) from error

@@ -18,7 +18,8 @@ from ganzoo.devices import device_of
 from ganzoo.errors import GanzooError, ModelError
 from ganzoo.folder import ModelConfig, ModelFiles
 from ganzoo.images import grid, png
-from ganzoo.memory import kept_for_now
+from ganzoo.memory import kept_for_now, room_for
+from ganzoo.precision import say_if_slow
 from ganzoo.resolve import built
 from ganzoo.text import directions
 
@@ -148,6 +149,8 @@ class Model:
             raise ModelError(str(error)) from None
         for network in self.networks.values():
             network.to(device=target, dtype=dtype)
+        if dtype in (torch.float16, torch.bfloat16) and self.device.type == "cpu":
+            say_if_slow(dtype, "load the model without a dtype here")
         return self
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
@@ -197,7 +200,7 @@ class Model:
                 parts = (c[start:stop].to(like.device) for c in given)
                 made = self._unit(self.network.sample(z.to(like), *parts, **options))  # type: ignore[operator]
                 if start == 0 and made.device.type == "cpu" and (count - stop) * made.shape[2:].numel() >= MANY:
-                    room = _room(count, made, target)
+                    room = room_for(count, made, target)
                     held.enter_context(kept_for_now())
                 if room is None:
                     images.append(made.to(target))
@@ -286,16 +289,3 @@ class Model:
     def options(self) -> dict[str, tuple[float, float]]:
         """Numbers that `sample` takes by name, with their least and greatest value."""
         return dict(getattr(self.network, "options", {}))
-
-
-@torch.inference_mode(False)
-def _room(count: int, like: Tensor, device: torch.device) -> Tensor:
-    """Memory for `count` images like these. Raises ModelError where there is too little."""
-    try:
-        return torch.empty(count, *like.shape[1:], device=device)
-    except RuntimeError as error:
-        need = count * like[0].numel() * 4 / 2**30
-        raise ModelError(
-            f"{count:,} images of {tuple(like.shape[1:])} need {need:,.1f} GiB, which {device} hasn't; sample fewer at "
-            "a time, with latents=model.latents(seed, start, stop)"
-        ) from error

@@ -1,10 +1,14 @@
-"""Sums, squares, roots and logarithms want float32 at least; and what bf16 costs where there is no GPU for it."""
+"""Sums, squares, roots and logarithms want float32 at least; and what half precision costs on a CPU."""
 
+import logging
 import time
 
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
+
+log = logging.getLogger("ganzoo")
+SLOW = 1.2  # times what float32 takes
 
 
 def wide(values: Tensor) -> Tensor:
@@ -12,13 +16,19 @@ def wide(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
-def bf16_over_float32() -> float:
-    """What a convolution in bf16 takes on this CPU over what it takes in float32, measured in some milliseconds.
+def say_if_slow(dtype: torch.dtype, advice: str) -> None:
+    """One line of the log where this CPU computes in a dtype by software."""
+    if (cost := over_float32(dtype)) > SLOW:
+        log.warning("this CPU takes %.1f times as long for %s as for float32: %s", cost, str(dtype)[6:], advice)
 
-    About 0.5 where the CPU multiplies bf16 by itself (x86: avx512_bf16 or amx_bf16), 2 and more where software does.
+
+def over_float32(dtype: torch.dtype) -> float:
+    """What a convolution in a dtype takes on this CPU over what it takes in float32, measured in some milliseconds.
+
+    About 0.5 where the CPU multiplies it by itself (bfloat16 on x86: avx512_bf16 or amx_bf16), 2 to 100 elsewhere.
     """
     images, weight = torch.ones(8, 64, 16, 16), torch.ones(64, 64, 3, 3)
-    pairs = [(images.to(dtype), weight.to(dtype)) for dtype in (torch.bfloat16, torch.float32)]
+    pairs = [(images.to(kind), weight.to(kind)) for kind in (dtype, torch.float32)]
     times: list[list[float]] = [[], []]
     for _ in range(5):  # the first prepares
         for (given, kernel), took in zip(pairs, times, strict=True):

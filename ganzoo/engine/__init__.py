@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
@@ -15,14 +17,13 @@ from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import GanzooError, RunError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
-from ganzoo.precision import bf16_over_float32
+from ganzoo.precision import say_if_slow
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 from ganzoo.resolve import Parts, refilled, resolve
 from ganzoo.run import Run
 
 log = logging.getLogger("ganzoo")
-SLOW = 1.2  # times what float32 takes
 
 
 def train(
@@ -48,7 +49,7 @@ def train(
     parts = processes.each(lambda: resolve(recipe))
     _say_what_was_refused(parts)
     if processes.is_main and processes.device.type == "cpu" and parts.recipe.training.precision == "bf16":
-        _say_if_bf16_is_slow()
+        say_if_slow(torch.bfloat16, "train with training.precision=fp32 here")
     run = Run(folder)
     with contextlib.ExitStack() as held:
 
@@ -86,13 +87,6 @@ def _say_what_was_refused(parts: Parts) -> None:
                 log.warning(
                     "recipe %r doesn't train what %s has under that name: %s; rename it there", name, plugin, said
                 )
-
-
-def _say_if_bf16_is_slow() -> None:
-    if (cost := bf16_over_float32()) > SLOW:
-        log.warning(
-            "this CPU takes %.1f times as long for bf16 as for float32: train with training.precision=fp32 here", cost
-        )
 
 
 def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:

@@ -31,29 +31,36 @@ def measure() -> dict[str, Any]:
         made = [model.network(z, c) for z, c in zip(latents.split(100), labels.split(100), strict=True)]
         torch.cat([images.add(1).div_(2).clamp_(0, 1) for images in made])
 
-    for name, work in {"sample, latents given": ours, "sample, from a seed": seeded}.items():
+    short = ganzoo.load("cgan-mnist", device="cpu", dtype=torch.bfloat16)
+
+    def in_bf16() -> None:
+        short.sample(COUNT, seed=0)
+
+    works = {"sample, latents given": ours, "sample, from a seed": seeded, "sample, from a seed, in bf16": in_bf16}
+    for name, work in works.items():
         found[name] = _row(compare(work, bare, steps=1, pairs=PAIRS))
     try:
         found["onnxruntime, exported file"] = _onnx(model, latents, labels, bare)
     except Exception as error:
         found["onnx"] = f"not run: {type(error).__name__}: {str(error).splitlines()[0]}"
-    return found | {"transform": _transform(), "digits": _digits(model)}
+    found |= {"transform": _transform(None), "transform in bf16": _transform(torch.bfloat16)}
+    return found | {"digits": _digits(model)}
 
 
-def _transform() -> dict[str, Any]:
-    """`srresnet-photos-x4` on a tensor, and its bare network on the same tensor."""
-    model = ganzoo.load("srresnet-photos-x4", device="cpu")
+def _transform(dtype: torch.dtype | None) -> dict[str, Any]:
+    """`srresnet-photos-x4` on a tensor, and its bare float32 network on the same tensor."""
+    model, exact = (ganzoo.load("srresnet-photos-x4", device="cpu", dtype=kind) for kind in (dtype, None))
     images = torch.rand(1, 3, SIDE, SIDE)
     low, high = model.image_range
 
     @torch.inference_mode()
-    def bare() -> None:
-        model.network(images * (high - low) + low).sub_(low).div_(high - low).clamp_(0, 1)
+    def bare() -> torch.Tensor:
+        made: torch.Tensor = exact.network(images * (high - low) + low)
+        return made.sub_(low).div_(high - low).clamp_(0, 1)
 
-    return _row(compare(lambda: model.transform(images), bare, steps=1, pairs=PHOTO_PAIRS)) | {
-        "side": SIDE,
-        "pairs": PHOTO_PAIRS,
-    }
+    off = (model.transform(images) - bare()).abs().mean().item()
+    row = _row(compare(lambda: model.transform(images), bare, steps=1, pairs=PHOTO_PAIRS))
+    return row | {"side": SIDE, "pairs": PHOTO_PAIRS, "off": off}
 
 
 def _digits(model: Any) -> dict[str, float]:

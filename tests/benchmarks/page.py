@@ -244,7 +244,7 @@ def _inference() -> str:
     if found is None:
         return ""
     rows = {name: row for name, row in found.items() if isinstance(row, dict) and "ratio" in row}
-    photo = rows.pop("transform", None)
+    photo, short = rows.pop("transform", None), rows.pop("transform in bf16", None)
     text = (
         f"\n## Inference\n\n{found['count']:,} digits of `cgan-mnist` in batches of 100, one thread, over the bare "
         "network on latents that are there already:\n\n| | over the bare network | images/s |\n| --- | --- | --- |\n"
@@ -254,7 +254,13 @@ def _inference() -> str:
     if photo:
         text += (
             f"\n`transform` of a tensor of {photo['side']}x{photo['side']} pixels by `srresnet-photos-x4`: "
-            f"{_shown(photo)} of its bare network over {photo['pairs']} rounds, {photo['seconds']:.1f} s.\n"
+            f"{_shown(photo)} of its bare network over {photo['pairs']} rounds, {photo['seconds']:.1f} s."
+        )
+        text += (
+            f" In bf16 (`dtype=torch.bfloat16`): {_shown(short)}, and {255 * short['off']:.1f}/255 from float32 in the "
+            "mean.\n"
+            if short
+            else "\n"
         )
     if digits := found.get("digits"):
         text += f"\n{digits['count']:,} digits on {digits['threads']} threads: {digits['seconds']:.1f} s.\n"

@@ -1,19 +1,20 @@
-"""bf16 on a CPU: a training where software computes it says how slow that is, and none is warned for nothing."""
+"""bf16 on a CPU: who trains or loads in it where software computes it hears how slow that is, and nobody else."""
 
 import platform
 
 import pytest
 import torch
 
-from ganzoo.precision import bf16_over_float32
-from tests.support import ganzoo_command
+from ganzoo.precision import over_float32
+from tests.support import ganzoo_command, python
 
-WORDS = "times as long for bf16 as for float32: train with training.precision=fp32 here"
+WORDS = "times as long for bfloat16 as for float32: train with training.precision=fp32 here"
 WITHOUT = {"ONEDNN_MAX_CPU_ISA": "AVX2"}  # as on a CPU that has no instructions for bf16
+X86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not run: the variable is for x86 CPUs")
 STEP = ["gan-mnist", "--set", "training.images=64", "--device", "cpu"]
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not run: the variable is for x86 CPUs")
+@X86
 def test_a_training_in_bf16_says_that_this_cpu_is_slow_at_it(tmp_path):
     done = ganzoo_command("train", *STEP, "--set", "training.precision=bf16", "--out", str(tmp_path / "a"), **WITHOUT)
     assert done.returncode == 0, done.stderr
@@ -23,12 +24,20 @@ def test_a_training_in_bf16_says_that_this_cpu_is_slow_at_it(tmp_path):
     assert WORDS not in done.stdout + done.stderr
 
 
+@X86
+def test_a_model_loaded_in_half_precision_says_that_this_cpu_is_slow_at_it():
+    load = "import ganzoo, torch; ganzoo.load('cgan-mnist', device='cpu', dtype=torch.bfloat16)"
+    done = python(load, **WITHOUT)
+    assert done.returncode == 0, done.stderr
+    assert "times as long for bfloat16 as for float32: load the model without a dtype here" in done.stderr
+
+
 @pytest.mark.skipif(
     not torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported(),
     reason="not run: this CPU doesn't multiply bf16",
 )
 def test_a_cpu_that_multiplies_bf16_is_quicker_with_it_and_hears_no_warning(tmp_path):
-    assert min(bf16_over_float32() for _ in range(5)) < 1
+    assert min(over_float32(torch.bfloat16) for _ in range(5)) < 1
     done = ganzoo_command("train", *STEP, "--set", "training.precision=bf16", "--out", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr
     assert WORDS not in done.stdout + done.stderr
@@ -36,5 +45,5 @@ def test_a_cpu_that_multiplies_bf16_is_quicker_with_it_and_hears_no_warning(tmp_
 
 def test_what_bf16_costs_is_measured_without_touching_random_numbers():
     before = torch.random.get_rng_state()
-    assert bf16_over_float32() > 0
+    assert over_float32(torch.bfloat16) > 0
     assert torch.equal(before, torch.random.get_rng_state())
