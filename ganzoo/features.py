@@ -70,8 +70,9 @@ class Features:
         return next(self.network.parameters()).dtype
 
     def frozen(self, network: nn.Module) -> nn.Module:
-        """Evaluation mode and no gradients for the weights, those for the images stay."""
-        return network.eval().requires_grad_(False)
+        """Evaluation mode and no gradients for the weights, those for the images stay; laid out as is quicker."""
+        quick: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return quick.eval().requires_grad_(False)
 
     def prepare(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [0, 1], or uint8, at the size and channels that `embed` takes."""

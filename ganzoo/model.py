@@ -55,6 +55,8 @@ class Model:
         networks = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         for name, network in networks.items():
             network.load_state_dict(weights[name], strict=True)
+            if architecture.channels_last:
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model = cls(config, networks, architecture.image_range)
         generates = hasattr(model.network, "sample") and hasattr(model.network, "latent")
         if config.task == "generate" and not generates:

@@ -1,7 +1,9 @@
 """Sums, squares, roots and logarithms want float32 at least; and what half precision costs on a CPU."""
 
+import contextlib
 import logging
 import time
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -14,6 +16,20 @@ SLOW = 1.2  # times what float32 takes
 def wide(values: Tensor) -> Tensor:
     """Half precision as float32, all else as it is: what is computed in double precision stays double."""
     return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+
+
+@contextlib.contextmanager
+def exact_on_cpu() -> Iterator[None]:
+    """In bf16 training on a CPU: float32 for what is called here, given float32.
+
+    For networks whose depthwise convolutions have strides: torch (2.13) takes twenty times as long for their gradients
+    in bf16.
+    """
+    if torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            yield
+    else:
+        yield
 
 
 def say_if_slow(dtype: torch.dtype, advice: str) -> None:

@@ -44,6 +44,7 @@ class InfoGAN(Architecture):
         values: int = Field(2, ge=1, le=100, description="the code's continuous values, uniform in [-1, 1]")
 
     per_sample = False  # the generator's batch norm
+    channels_last = True
     offers = ("code",)
 
     def build(self, network: str) -> nn.Module:

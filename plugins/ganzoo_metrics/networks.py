@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import Features, GanzooError, Settings
+from ganzoo.precision import exact_on_cpu
 from ganzoo.torchvision_operators import with_torchvision
 from ganzoo_metrics.fetch import fetched, state_hash
 
@@ -50,12 +51,13 @@ class EffNetLite0(Features):
         return self.network.forward_head(features, pre_logits=True)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        x = self.network.bn1(self.network.conv_stem((images * 255 - 127) / 128))
         found = []
-        for i, block in enumerate(self.network.blocks[:5]):
-            x = block(x)
-            if i != 3:  # it has the size and nearly the depth of the one after it
-                found.append(x)
+        with exact_on_cpu():
+            x = self.network.bn1(self.network.conv_stem((images * 255 - 127) / 128))
+            for i, block in enumerate(self.network.blocks[:5]):
+                x = block(x)
+                if i != 3:  # it has the size and nearly the depth of the one after it
+                    found.append(x)
         return found
 
     def classify(self, features: Tensor) -> Tensor:
@@ -150,7 +152,7 @@ class InceptionV3(Features):
                 "inception", ["2048"], feature_extractor_weights_path=checked.name
             )
         self.weights_sha256 = state_hash(network.state_dict())
-        self.network = self.frozen(network)
+        self.network = self.frozen(network).to(memory_format=torch.contiguous_format)  # torch-fidelity's bit for bit
 
     def prepare(self, images: Tensor) -> Tensor:
         images = super().prepare(images)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, leaky_relu
 
 from ganzoo import Discriminator
+from ganzoo.precision import exact_on_cpu
 from ganzoo_metrics.networks import EffNetLite0, Timm
 from ganzoo_resnet.architectures import ConditionalGenerator, Resnet, ResnetGenerator
 
@@ -85,9 +86,11 @@ class ProjectedDiscriminator(Discriminator):
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The mixed features, the largest map first; each has something of all those below it."""
+        images = images.to(self.mean.dtype)
         images = interpolate((images + 1) / 2, (self.resolution, self.resolution), mode="bilinear", align_corners=False)
         images = (images.expand(-1, 3, -1, -1) - self.mean) / self.deviation
-        found = self.backbone.forward_intermediates(images, indices=SCALES, intermediates_only=True)
+        with exact_on_cpu():
+            found = self.backbone.forward_intermediates(images, indices=SCALES, intermediates_only=True)
         mixed: list[Tensor] = []
         for i in reversed(range(len(found))):
             x = conv2d(found[i], getattr(self, f"across_{i}"))

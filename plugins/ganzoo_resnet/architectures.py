@@ -31,6 +31,7 @@ class Resnet(Architecture):
         attention: int = Field(0, ge=0, le=128, description="side of the feature maps with self-attention; 0: none")
 
     per_sample = False  # the generator's batch norm
+    channels_last = True
 
     def build(self, network: str) -> nn.Module:
         return ResnetGenerator(self.config) if network == "generator" else ResnetDiscriminator(self.config)

@@ -81,6 +81,7 @@ class Pix2Pix(Architecture):
     """A generator, and a discriminator that sees its input beside its output (Isola et al., 2017)."""
 
     Config = EitherGenerator
+    channels_last = True
 
     def __init__(self, config=None):
         super().__init__(config)

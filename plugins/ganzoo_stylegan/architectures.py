@@ -38,6 +38,7 @@ class StyleGAN2(Architecture):
         group: int = Field(4, ge=1, le=64, description="images whose differences the discriminator sees together")
 
     per_sample = False  # the discriminator sees groups of images
+    channels_last = True
     offers = ("styles",)
 
     def build(self, network: str) -> nn.Module:

@@ -21,6 +21,7 @@ class Upscaling(Architecture):
         discriminator: Literal["vgg", "unet"] = Field("unet", description="a score for the picture, or for each pixel")
         discriminator_width: int = Field(32, ge=2, le=512, description="its channels at full resolution")
 
+    channels_last = True
     generator: type[nn.Module]
 
     def build(self, network: str) -> nn.Module:

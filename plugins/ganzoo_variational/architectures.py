@@ -21,6 +21,7 @@ class VAE(Architecture):
 
     networks = "encoder", "generator"
     offers = ("posterior",)
+    channels_last = True
 
     def build(self, network: str) -> nn.Module:
         extra = getattr(self.config, "embedding", 0)

@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from tests.benchmarks import convolutions, growth, inference, limit, page, peers, results, start
+from tests.benchmarks import convolutions, growth, inference, layout, limit, page, peers, results, start
 from tests.benchmarks.sides import compare
 from tests.benchmarks.worker import BF16
 from tests.benchmarks.works import WORKS
@@ -20,6 +20,7 @@ PARTS = {
     "growth": growth.measure,
     "streams": growth.streams,
     "inference": inference.measure,
+    "layout": layout.measure,
 }
 
 

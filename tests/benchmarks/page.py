@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.benchmarks import bf16, gpu, limit, plots, results, tables
+from tests.benchmarks import bf16, gpu, layout, limit, plots, results, tables
 from tests.benchmarks.pairs import Ratio
 from tests.benchmarks.peers import NEEDED
 from tests.benchmarks.sides import ratio
@@ -83,7 +83,7 @@ def write() -> None:
         raise SystemExit("nothing is measured yet; `python -m tests.benchmarks` does it")
     PICTURES.mkdir(exist_ok=True)
     text = _head(found) + _engine(found) + _peers(found) + _limit(found) + bf16.section() + _threads()
-    text += _start() + _growth() + _inference() + gpu.section()
+    text += _start() + _growth() + _inference() + layout.section() + gpu.section()
     missing = [name for name in WORKS if name not in found]
     if missing:
         text += f"\nNot measured yet: {', '.join(missing)}.\n"

@@ -25,6 +25,10 @@ def engine(recipe, folder):
         ("cgan-mnist", {"training.batch_size": 2}, False),
         ("cgan-mnist", {"training.batch_size": 2, "training.channels_last": True}, True),
         ("gan-mnist", {"training.batch_size": 64}, False),
+        ("biggan-mnist", {"training.batch_size": 4}, True),
+        ("stylegan2-mnist", {"training.batch_size": 4}, True),
+        ("infogan-mnist", {"training.batch_size": 4}, True),
+        ("vae-mnist", {"training.batch_size": 4}, True),
     ],
 )
 def test_convolutional_networks_are_channels_last_from_four_images_on(name, settings, chosen, tmp_path):
