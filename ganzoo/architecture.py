@@ -36,6 +36,12 @@ class Architecture:
         raise NotImplementedError
 
 
+def laid_out(x: Tensor, weight: Tensor) -> Tensor:
+    """Feature maps, (N, C, H, W), in the layout of a convolution's weights, so that no later step mixes layouts."""
+    last = weight.is_contiguous(memory_format=torch.channels_last)
+    return x.contiguous(memory_format=torch.channels_last) if last else x
+
+
 class Generator(nn.Module):
     """A network that makes images from latents; the prior lives here and nowhere else.
 

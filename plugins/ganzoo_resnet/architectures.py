@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from ganzoo import Architecture, Discriminator, Generator, Settings
+from ganzoo.architecture import laid_out
 from ganzoo_conditional.architectures import ConditionalBatchNorm
 from ganzoo_resnet.blocks import DownBlock, SelfAttention, UpBlock
 
@@ -75,7 +76,7 @@ class ResnetGenerator(Generator):
 
     def forward(self, latents: Tensor, *condition: Tensor) -> Tensor:
         first, rest = self.told(latents, *condition)
-        x = self.project(first).unflatten(1, self.shape)
+        x = laid_out(self.project(first).unflatten(1, self.shape), self.image.weight)
         for block, attend, told in zip(self.blocks, self.attend, rest, strict=True):
             x = attend(block(x, *told))
         return torch.tanh(self.image(relu(self.last(x))))

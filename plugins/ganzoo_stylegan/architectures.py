@@ -194,7 +194,8 @@ class StyleDiscriminator(Discriminator):
     def features(self, images: Tensor) -> Tensor:
         x = self.deviation(self.blocks(leaky_relu(self.first(images), 0.2) * GAIN))
         x = leaky_relu(self.conv(x), 0.2) * GAIN
-        return leaky_relu(self.dense(x.flatten(1)), 0.2) * GAIN
+        x = x.permute(0, 2, 3, 1).flatten(1)  # as it lies in memory
+        return leaky_relu(self.dense(x), 0.2) * GAIN
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.features(images)).squeeze(1)

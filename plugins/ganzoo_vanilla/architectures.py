@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
 from ganzoo import Architecture, Discriminator, Generator, Settings, recomputed
+from ganzoo.architecture import laid_out
 
 
 class MLP(Architecture):
@@ -102,7 +103,7 @@ class DCGANGenerator(Generator):
         return nn.BatchNorm2d(channels)
 
     def forward(self, latents: Tensor, *condition: Tensor) -> Tensor:
-        x = self.project(latents).unflatten(1, self.shape)
+        x = laid_out(self.project(latents).unflatten(1, self.shape), self.ups[0].weight)
         for norm, up in zip(self.norms, self.ups, strict=True):
             x = stage(self, partial(grow, norm, up), x, *condition)
         return torch.tanh(x)
@@ -130,7 +131,7 @@ class DCGANDiscriminator(Discriminator):
     def features(self, images: Tensor) -> Tensor:
         for down, norm in zip(self.downs, self.norms, strict=True):
             images = stage(self, partial(shrink, norm, down), images)
-        features = images.flatten(1)
+        features = images.permute(0, 2, 3, 1).flatten(1)  # as they lie in memory
         return features if self.hidden is None else leaky_relu(self.hidden(features), 0.2)
 
     def forward(self, images: Tensor) -> Tensor:

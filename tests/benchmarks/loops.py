@@ -130,7 +130,7 @@ def fast_wgan_gp(work: Work) -> Step:
             with torch.no_grad():
                 fake = G(G.latent(len(real)))
             real_logits, fake_logits = _logits(D, real, fake)
-            between = torch.lerp(real, fake, torch.rand(len(real), 1, 1, 1)).requires_grad_()
+            between = torch.lerp(real, fake.float(), torch.rand(len(real), 1, 1, 1)).requires_grad_()
             penalty = ((slopes(D(between), between) + 1e-12).sqrt() - 1).square().mean()
             kit.update(("discriminator",), fake_logits.mean() - real_logits.mean() + 10 * penalty)
         kit.update(("generator",), -D(G(G.latent(len(real)))).mean())
