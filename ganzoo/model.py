@@ -152,7 +152,7 @@ class Model:
         for network in self.networks.values():
             network.to(device=target, dtype=dtype)
         if dtype in (torch.float16, torch.bfloat16) and self.device.type == "cpu":
-            say_if_slow(dtype, "load the model without a dtype here")
+            say_if_slow(dtype, "keep models in float32 here")
         return self
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:

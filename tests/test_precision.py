@@ -5,7 +5,8 @@ import platform
 import pytest
 import torch
 
-from ganzoo.precision import over_float32
+import ganzoo
+from ganzoo.precision import exact_on_cpu, over_float32
 from tests.support import ganzoo_command, python
 
 WORDS = "times as long for bfloat16 as for float32: train with training.precision=fp32 here"
@@ -29,7 +30,7 @@ def test_a_model_loaded_in_half_precision_says_that_this_cpu_is_slow_at_it():
     load = "import ganzoo, torch; ganzoo.load('cgan-mnist', device='cpu', dtype=torch.bfloat16)"
     done = python(load, **WITHOUT)
     assert done.returncode == 0, done.stderr
-    assert "times as long for bfloat16 as for float32: load the model without a dtype here" in done.stderr
+    assert "times as long for bfloat16 as for float32: keep models in float32 here" in done.stderr
 
 
 @pytest.mark.skipif(
@@ -47,3 +48,26 @@ def test_what_bf16_costs_is_measured_without_touching_random_numbers():
     before = torch.random.get_rng_state()
     assert over_float32(torch.bfloat16) > 0
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_networks_that_bf16_slows_down_stay_in_float32_on_a_cpu():
+    layer, x = torch.nn.Conv2d(3, 4, 3), torch.ones(1, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
+        with exact_on_cpu():
+            assert layer(x).dtype == torch.float32
+        assert layer(x).dtype == torch.bfloat16
+    with exact_on_cpu():
+        assert layer(x).dtype == torch.float32
+        assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_projected_discriminator_sees_features_in_float32():
+    discriminator = ganzoo.build("projected", size=32, channels=3, network="discriminator", resolution=32)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        seen = []
+        handle = discriminator.backbone.conv_stem.register_forward_hook(lambda *said: seen.append(said[2].dtype))
+        logits = discriminator(torch.zeros(2, 3, 32, 32, dtype=torch.bfloat16))
+        handle.remove()
+    assert seen == [torch.float32]
+    assert logits[0].dtype == torch.bfloat16
