@@ -62,12 +62,16 @@ def test_networks_that_bf16_slows_down_stay_in_float32_on_a_cpu():
         assert not torch.is_autocast_enabled("cpu")
 
 
-def test_a_projected_discriminator_sees_features_in_float32():
+def test_a_projected_discriminator_is_exact_in_bf16_training_on_a_cpu():
+    """Its last map has one pixel here, where gradients in bf16 aren't always finite (torch 2.13)."""
     discriminator = ganzoo.build("projected", size=32, channels=3, network="discriminator", resolution=32)
-    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
-        seen = []
-        handle = discriminator.backbone.conv_stem.register_forward_hook(lambda *said: seen.append(said[2].dtype))
-        logits = discriminator(torch.zeros(2, 3, 32, 32, dtype=torch.bfloat16))
-        handle.remove()
-    assert seen == [torch.float32]
-    assert logits[0].dtype == torch.bfloat16
+    images = torch.linspace(-1, 1, 8 * 3 * 32 * 32).reshape(8, 3, 32, 32)
+    weights = list(discriminator.parameters())
+
+    def gradients():
+        return torch.autograd.grad(sum(logits.sum() for logits in discriminator(images)), weights)
+
+    wanted = gradients()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = gradients()
+    assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in zip(found, wanted, strict=True))
