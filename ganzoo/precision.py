@@ -23,7 +23,7 @@ def exact_on_cpu() -> Iterator[None]:
     """In bf16 training on a CPU: float32 for what is called here, given float32.
 
     What torch 2.13 is bad at in bf16: gradients of depthwise convolutions with strides take twenty times as long, and
-    those of a 3x3 convolution's weights, with a stride of 2 on a map of one pixel, have entries that aren't even finite.
+    those of a 3x3 convolution's weights, with a stride of 2 on a map of one pixel, aren't always finite.
     """
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
