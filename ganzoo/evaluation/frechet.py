@@ -77,6 +77,10 @@ def gaussian_distance(mean_a: Tensor, a: Tensor, mean_b: Tensor, b: Tensor) -> f
 
 
 def _root(matrix: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
+    try:
+        values, vectors = torch.linalg.eigh(matrix)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        # it may give up on many equal eigenvalues, such as the zeros of few examples; of a covariance this is the same
+        vectors, values, _ = torch.linalg.svd(matrix)
     root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     return root

@@ -47,3 +47,15 @@ def test_moments_of_two_processes_merge_to_those_of_one():
     torch.testing.assert_close(first.mean, points.double().mean(0), rtol=0, atol=1e-10)
     torch.testing.assert_close(first.covariance, torch.cov(points.double().T), rtol=1e-10, atol=1e-10)
     assert frechet_distance(first, whole) == pytest.approx(0, abs=1e-8)
+
+
+def test_a_distance_is_the_same_where_eigenvalues_do_not_converge(monkeypatch):
+    torch.manual_seed(0)
+    few, many = (Moments.over(torch.randn(count, 48)) for count in (6, 200))
+    wanted = frechet_distance(few, many)
+
+    def gives_up(matrix):
+        raise torch.linalg.LinAlgError("linalg.eigh: the algorithm failed to converge")
+
+    monkeypatch.setattr(torch.linalg, "eigh", gives_up)
+    assert frechet_distance(few, many) == pytest.approx(wanted, rel=1e-6)
