@@ -1,7 +1,7 @@
 """The base of every architecture, and of the networks that it builds."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -43,7 +43,7 @@ def laid_out(x: Tensor, weight: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
-    """A network that makes images from latents; the prior lives here and nowhere else.
+    """A network that makes images from latents; the prior lives in this module and nowhere else.
 
     `forward(latents, *conditions)` is what training calls, `sample` what a published model offers.
     """
@@ -74,6 +74,19 @@ class Generator(nn.Module):
         """Images for latents, (N, C, H, W) in the architecture's `image_range`."""
         images: Tensor = self(latents, *conditions)
         return images
+
+
+def latents_of(network: Any, seeds: Iterable[int]) -> Tensor:
+    """A latent of each seed, drawn on the CPU: (N, ...) on the network's device."""
+    draws, generator, like = [], torch.Generator(), next(network.parameters())
+    usual = type(network).latent is Generator.latent  # then no seed has to ask for it
+    for seed in seeds:
+        generator.manual_seed(seed)
+        if usual:
+            draws.append(torch.randn(1, network.latent_size, generator=generator, dtype=like.dtype))
+        else:
+            draws.append(network.latent(1, generator=generator))
+    return torch.cat(draws).to(like.device)
 
 
 class Discriminator(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganzoo import card, photos, tiling
 from ganzoo import folder as model_folder
-from ganzoo.architecture import Generator
+from ganzoo.architecture import latents_of
 from ganzoo.conditions import check_latents, conditions_of, options_of, whole
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
@@ -278,16 +278,7 @@ class Model:
 
     def latents(self, seed: int, start: int, stop: int) -> Tensor:
         """Latents of the images `start` to `stop` of a seed: each from a seed of its own, on the CPU."""
-        network: Any = self.network
-        draws, generator, like = [], torch.Generator(), next(network.parameters())
-        usual = type(network).latent is Generator.latent  # then no image has to ask for it
-        for i in range(start, stop):
-            generator.manual_seed((seed * 1_000_003 + i) % 2**63)
-            if usual:
-                draws.append(torch.randn(1, network.latent_size, generator=generator, dtype=like.dtype))
-            else:
-                draws.append(network.latent(1, generator=generator))
-        return torch.cat(draws).to(like.device)
+        return latents_of(self.network, ((seed * 1_000_003 + i) % 2**63 for i in range(start, stop)))
 
     def _unit(self, images: Tensor) -> Tensor:
         low, high = self.image_range

@@ -89,14 +89,13 @@ class ProjectedDiscriminator(Discriminator):
         images = images.to(self.mean.dtype)
         images = interpolate((images + 1) / 2, (self.resolution, self.resolution), mode="bilinear", align_corners=False)
         images = (images.expand(-1, 3, -1, -1) - self.mean) / self.deviation
+        found = self.backbone.forward_intermediates(images, indices=SCALES, intermediates_only=True)
         mixed: list[Tensor] = []
-        with exact_on_cpu():
-            found = self.backbone.forward_intermediates(images, indices=SCALES, intermediates_only=True)
-            for i in reversed(range(len(found))):
-                x = conv2d(found[i], getattr(self, f"across_{i}"))
-                if mixed:
-                    x = x + interpolate(mixed[-1], x.shape[2:], mode="bilinear", align_corners=False)
-                mixed.append(conv2d(x, getattr(self, f"down_{i}"), padding=1))
+        for i in reversed(range(len(found))):
+            x = conv2d(found[i], getattr(self, f"across_{i}"))
+            if mixed:
+                x = x + interpolate(mixed[-1], x.shape[2:], mode="bilinear", align_corners=False)
+            mixed.append(conv2d(x, getattr(self, f"down_{i}"), padding=1))
         return mixed[::-1]
 
     def forward(self, images: Tensor, *label: Tensor) -> list[Tensor]:

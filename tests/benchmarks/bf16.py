@@ -1,11 +1,8 @@
 """The works in bf16: a section of the page, made of what `python -m tests.benchmarks --bf16` measured."""
 
-from statistics import median
-
-from tests.benchmarks import limit, results, tables
+from tests.benchmarks import results, tables
 from tests.benchmarks.peers import NEEDED
-from tests.benchmarks.sides import ratio
-from tests.benchmarks.worker import BF16, SIDE
+from tests.benchmarks.worker import BF16
 from tests.benchmarks.works import WORKS
 
 SHORT = """
@@ -35,12 +32,10 @@ def section() -> str:
     first, last = tables.dates(found)
     text, ours, fast = SHORT.format(first=first, last=last), "ganzoo" + BF16, "fast" + BF16
     for name, r in found.items():
-        least = [r["flops"] / limit.rate(seconds, SIDE) for seconds in r["sides"]["gemm" + BF16]["cpu"]]
-        rate = WORKS[name].batch * WORKS[name].draws / median(r["sides"][ours]["cpu"])
         text += (
             f"| {tables.title(name)} | {tables.over(r, 'ganzoo', ours)} | {tables.over(r, ours, fast)} "
-            f"| {tables.over(r, 'plain' + BF16, fast).median:.2f} | {ratio(r['sides'][ours]['cpu'], least).median:.2f} "
-            f"| {rate:,.4g} |\n"
+            f"| {tables.over(r, 'plain' + BF16, fast).median:.2f} | {tables.over_limit(r, ours, 'gemm' + BF16):.2f} "
+            f"| {tables.images(name, r, ours):,.4g} |\n"
         )
     text += tables.bounds(found, "cpu", BF16)
     names = [side for p in NEEDED for side in (p, p + BF16) if any(side in r["sides"] for r in found.values())]

@@ -1,6 +1,7 @@
 """What channels_last brings: a step of each recipe that is made for it, and models that are loaded, in both layouts."""
 
 from collections.abc import Callable
+from dataclasses import astuple
 from typing import Any
 
 import torch
@@ -35,8 +36,8 @@ def measure() -> dict[str, Any]:
     names = [n for n in names if registry().get("architecture", ganzoo.recipe(n).architecture.name).channels_last]
     trained = [found.name for found in ganzoo.models() if found.trained and found.name in names]
     return {
-        "recipes": {name: _row(compare(*_steps(name), steps=1, pairs=PAIRS)) for name in names if name != SLOW},
-        "models": {name: _row(compare(*_calls(name), steps=1, pairs=PAIRS)) for name in trained},
+        "recipes": {name: astuple(compare(*_steps(name), steps=1, pairs=PAIRS)) for name in names if name != SLOW},
+        "models": {name: astuple(compare(*_calls(name), steps=1, pairs=PAIRS)) for name in trained},
     }
 
 
@@ -54,10 +55,6 @@ def _calls(name: str) -> list[Callable[[], Any]]:
         samples = model.task == "generate"
         made.append(lambda m=model, x=images, s=samples: m.sample(SAMPLES, seed=0) if s else m.transform(x))
     return made
-
-
-def _row(found: Ratio) -> list[float]:
-    return [found.median, found.low, found.high, found.first, found.second]
 
 
 def section() -> str:

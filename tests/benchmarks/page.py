@@ -7,7 +7,6 @@ from typing import Any
 from tests.benchmarks import bf16, gpu, layout, limit, plots, results, tables
 from tests.benchmarks.pairs import Ratio
 from tests.benchmarks.peers import NEEDED
-from tests.benchmarks.sides import ratio
 from tests.benchmarks.worker import SIDE
 from tests.benchmarks.works import WORKS
 
@@ -103,11 +102,11 @@ def _engine(found: dict[str, Any]) -> str:
     text = ENGINE
     for name, result in found.items():
         sides = result["sides"]
-        rate = WORKS[name].batch * WORKS[name].draws / median(sides["ganzoo"]["cpu"])
         memory = " / ".join(f"{sides[side]['peak'] / 2**20:.0f}" for side in ("ganzoo", "fast"))
         text += (
             f"| {tables.title(name)} | {tables.over(result, 'ganzoo', 'fast')} "
-            f"| {tables.over(result, 'plain', 'fast').median:.2f} | {rate:,.4g} | {memory} MiB |\n"
+            f"| {tables.over(result, 'plain', 'fast').median:.2f} | {tables.images(name, result, 'ganzoo'):,.4g} "
+            f"| {memory} MiB |\n"
         )
     rows = {
         WORKS[n].title.replace("`", ""): {s: tables.over(r, s, "fast").median for s in ("ganzoo", "plain")}
@@ -143,13 +142,9 @@ def _peers(found: dict[str, Any]) -> str:
 def _limit(found: dict[str, Any]) -> str:
     text = LIMIT.format(side=SIDE)
     for name, result in found.items():
-        sides = result["sides"]
-        rates = [limit.rate(seconds, SIDE) for seconds in sides["gemm"]["cpu"]]
-        least = [result["flops"] / rate for rate in rates]
-        over = [f"{ratio(sides[side]['cpu'], least).median:.2f}" for side in ("fast", "ganzoo")]
-        text += (
-            f"| {WORKS[name].title} | {result['flops'] / 1e9:.3g} | {median(rates) / 1e9:.0f} | {' | '.join(over)} |\n"
-        )
+        rate = median(limit.rate(seconds, SIDE) for seconds in result["sides"]["gemm"]["cpu"])
+        over = [f"{tables.over_limit(result, side, 'gemm'):.2f}" for side in ("fast", "ganzoo")]
+        text += f"| {WORKS[name].title} | {result['flops'] / 1e9:.3g} | {rate / 1e9:.0f} | {' | '.join(over)} |\n"
     text += _convolutions()
     names = list(dict.fromkeys(kind for r in found.values() for kind in r["shares"]))
     text += SHARES.format(names=" | ".join(names), rule=" --- |" * len(names))

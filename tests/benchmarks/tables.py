@@ -1,15 +1,19 @@
 """What the tables of the page share: results by work, ratios of two sides, and how they stand to their bounds."""
 
+from statistics import median
 from typing import Any
 
+from tests.benchmarks import limit
 from tests.benchmarks.pairs import Ratio
 from tests.benchmarks.sides import ratio
+from tests.benchmarks.worker import SIDE
 from tests.benchmarks.works import WORKS
 
 
 def dates(found: dict[str, Any]) -> tuple[str, str]:
-    dates = sorted(r["machine"]["date"] for r in found.values())
-    return dates[0], dates[-1]
+    """Of the first and the last of the results."""
+    when = sorted(r["machine"]["date"] for r in found.values())
+    return when[0], when[-1]
 
 
 def over(result: dict[str, Any], first: str, second: str, what: str = "cpu") -> Ratio:
@@ -18,6 +22,17 @@ def over(result: dict[str, Any], first: str, second: str, what: str = "cpu") -> 
 
 def title(name: str) -> str:
     return f"{WORKS[name].title} ({WORKS[name].batch})"
+
+
+def images(name: str, result: dict[str, Any], side: str) -> float:
+    """Images a second of CPU time."""
+    return WORKS[name].batch * WORKS[name].draws / median(result["sides"][side]["cpu"])
+
+
+def over_limit(result: dict[str, Any], side: str, product: str) -> float:
+    """Time over that of the step's operations at the rate of the product, which another side multiplied."""
+    least = [result["flops"] / limit.rate(seconds, SIDE) for seconds in result["sides"][product]["cpu"]]
+    return ratio(result["sides"][side]["cpu"], least).median
 
 
 def bounds(found: dict[str, Any], what: str, kind: str = "") -> str:
