@@ -40,6 +40,13 @@ class View:
     def features(self) -> Tensor:
         return self._seen["features"]
 
+    @cached_property
+    def order(self) -> Tensor:
+        """Places (N,) in an order whose every stretch is like the whole, always the same: for whoever takes a part."""
+        if self.pictures.mixed:
+            return torch.arange(self.count)
+        return torch.randperm(self.count, generator=torch.Generator().manual_seed(0))
+
     @property
     def thumbnails(self) -> Tensor:
         """Grey pixels in [0, 1], (N, pixels), at most 32 a side (area averages)."""
@@ -63,8 +70,8 @@ class View:
         return LinearProbe(self.features, self.labels, len(self.pictures.label_names))
 
     def of_class(self, label: int) -> Tensor:
-        """Rows of the features that have this label."""
-        return self.features[self.labels == label]
+        """Rows of the features that have this label, those of each stretch like the whole."""
+        return self.features[self.order[self.labels[self.order] == label]]
 
     @cached_property
     def _seen(self) -> dict[str, Tensor]:

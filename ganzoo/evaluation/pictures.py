@@ -23,6 +23,7 @@ class Pictures:
     label_names: tuple[str, ...] = ()
     labels: Tensor | None = None
     treatment: Mapping[str, str] = {}  # what was done to the pictures before they came here, for the protocol
+    mixed = False  # True: each stretch of them is like the whole; others may stand by class, or by file name
 
     def batches(self) -> Iterator[Tensor]:
         """The images in order, a few hundred at a time."""
@@ -94,6 +95,8 @@ class Sampled(Pictures):
     Where it knows labels they take turns, or are as frequent as in the real pictures that it is compared with.
     """
 
+    mixed = True
+
     def __init__(self, model: Model, count: int, seed: int, real: Pictures | None = None):
         self.model, self.count, self.seed = model, count, seed
         self.name = f"{model.name}, seed {seed}"
@@ -118,6 +121,8 @@ class Sampled(Pictures):
 
 class FromDataset(Pictures):
     """One pass over a column of a dataset's images, at most `most` examples, in the order of seed 0."""
+
+    mixed = True
 
     def __init__(self, dataset: Dataset, most: int = 50_000, column: str = "image"):
         spec = dataset.spec

@@ -52,8 +52,7 @@ class ClassifierAccuracy(Metric):
 class InceptionScore(Metric):
     """exp of the mean divergence of a sample's class probabilities from the mean ones (Salimans et al., 2016).
 
-    Over ten parts of the samples, drawn at random (always in the same way), averaged. It knows nothing of the real
-    pictures.
+    Over ten parts of the samples, averaged. It knows nothing of the real pictures.
     """
 
     title, standard = "Inception Score by another network", ("Inception Score", "inception-v3", 50_000)
@@ -69,8 +68,7 @@ class InceptionScore(Metric):
 
     def measure(self, evidence):
         scores, samples = [], evidence.samples
-        order = torch.randperm(samples.count, generator=torch.Generator().manual_seed(0))  # they may stand by class
-        for logits in samples.logits[order].double().chunk(self.config.parts):
+        for logits in samples.logits[samples.order].double().chunk(self.config.parts):
             log_p = logits.log_softmax(1)
             log_mean = log_p.exp().mean(0).log()
             scores.append((log_p.exp() * (log_p - log_mean)).sum(1).mean().exp().item())
@@ -108,7 +106,8 @@ class ClassificationAccuracyScore(Metric):
                 nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(),
                 nn.Flatten(), nn.LazyLinear(64), nn.ReLU(), nn.Linear(64, classes),
             )  # fmt: skip
-            images, labels = _squares(view)[:count], view.labels[:count]
+            places = view.order[:count]
+            images, labels = _squares(view)[places], view.labels[places]
             network(images[:1])
             optimizer = torch.optim.Adam(network.parameters(), 2e-3)
             for _ in range(self.config.epochs):

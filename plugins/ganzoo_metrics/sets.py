@@ -35,15 +35,15 @@ class FrechetDistance(Metric):
             training = evidence.training
             most = min(samples.count, training.count)
             group = min(self.config.group or reference.count, most)
-            floor, equal = (_grouped(view.features, reference.moments, group) for view in (training, samples))
-            all_floor, all_equal = (_grouped(v.features[:most], reference.moments, most) for v in (training, samples))
+            floor, equal = (_grouped(view, reference.moments, group) for view in (training, samples))
+            all_floor, all_equal = (_grouped(view, reference.moments, most, most) for view in (training, samples))
             details = {"ratio": equal / floor, "real_distance": floor, "group": float(group)}
             details |= {"ratio_all": all_equal / all_floor, "group_all": float(most)}
         return Result(frechet_distance(samples.moments, reference.moments), details=details)
 
 
-def _grouped(features, reference, group):
-    groups = [part for part in features.split(group) if len(part) == group]
+def _grouped(view, reference, group, most=None):
+    groups = [view.features[places] for places in view.order[:most].split(group) if len(places) == group]
     return math.fsum(frechet_distance(Moments.over(part), reference) for part in groups) / len(groups)
 
 
@@ -131,10 +131,11 @@ class Density(Nearest):
 
     def measure(self, evidence):
         k = self.config.k
-        count = min(evidence.samples.count, evidence.reference.count)
+        samples, reference = evidence.samples, evidence.reference
+        count = min(samples.count, reference.count)
         both = evidence.once(
             ("density", k),
-            lambda: density_coverage(evidence.reference.features, evidence.samples.features[:count], k),
+            lambda: density_coverage(reference.features, samples.features[samples.order[:count]], k),
         )
         return Result(both[self.position], count=count)
 
