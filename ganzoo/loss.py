@@ -1,7 +1,7 @@
 """The base of every adversarial loss."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from ganzoo.precision import wide
 from ganzoo.settings import Settings
 
 Logits = Tensor | Sequence[Tensor]
+Slopes = Literal["free", "penalised", "bounded"]  # penalised: image by image, which batch norm spoils
 
 
 class Loss(nn.Module):
@@ -26,6 +27,7 @@ class Loss(nn.Module):
     relativistic = False  # True: the generator's turn needs the real logits too
     only_differences = False  # True: for the discriminator real less fake counts alone, so a logit's sign says nothing
     per_sample = True  # False: a batch's loss is not the mean of its parts' losses
+    needs_slopes = False  # True: it can fall for ever unless something bounds the discriminator's slope
 
     def __init__(self, config: Any = None):
         super().__init__()

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ganzoo.loss import Logits
+from ganzoo.loss import Logits, Slopes
 from ganzoo.settings import Settings
 
 
@@ -32,6 +32,7 @@ class Regularizer(nn.Module):
         """Settings of the regulariser; none by default."""
 
     per_sample = True  # False: what it does to an example depends on the batch
+    slopes: Slopes = "free"  # what it does to the slope of a discriminator by an image
 
     def __init__(self, config: Any = None):
         super().__init__()

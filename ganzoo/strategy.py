@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganzoo.errors import PluginError
-from ganzoo.loss import Loss
+from ganzoo.loss import Loss, Slopes
 from ganzoo.penalties import squared_gradient_norms
 from ganzoo.settings import Settings
 
@@ -106,6 +106,7 @@ class Strategy(nn.Module):
     ] = ()  # what its networks must offer beyond forward, such as "features"; see Architecture.offers
     needs_loss = True  # False: a recipe with this strategy names no adversarial loss
     per_sample = True  # False: its gradient on a batch is not the mean of those on the batch's parts
+    slopes: Slopes = "free"  # what it does to the slope of its discriminators by an image
     progress = Progress()
 
     def __init__(self, config: Any = None, loss: Loss | None = None):

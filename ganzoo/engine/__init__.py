@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ganzoo.engine import cautions
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
@@ -66,6 +67,8 @@ def train(
         observers = Observers(processes.is_main, on_progress, watchers)
         engine = Engine(parts, run, processes, observers, base, fresh, allow_world_size_change)
         processes.first(lambda: _begin(run, parts, engine.lineage, restart))
+        if fresh:
+            processes.first(lambda: cautions.say(parts, engine.networks))
         engine.train()
     return run
 

@@ -23,7 +23,7 @@ def collapsed(values: Values, recipe: Recipe) -> Iterator[Finding]:
     if recipe.strategy.name == "r1r2":
         attempt = "a larger strategy.gamma, or a smaller training.optimizer.generator.lr"
     elif recipe.task == "generate":
-        attempt = 'strategy.name = "r1r2" with loss.name = "relativistic"'
+        attempt = f'strategy.name = "r1r2" with loss.name = "relativistic"{_without_norm(recipe)}'
         paper = "Huang et al., 2024, sections 2 and 3"
     yield _finding(
         f"the generator has collapsed: its images lie {diversity:.0%} as far apart as real ones{twins}", attempt, paper
@@ -39,7 +39,7 @@ def vanished(values: Values, recipe: Recipe) -> Iterator[Finding]:
             f"real from generated in {ordered:.1%} of pairs",
             'loss.name = "non-saturating"'
             if minimax
-            else 'strategy.name = "r1r2", which penalises steep discriminators',
+            else f'strategy.name = "r1r2", which penalises steep discriminators{_without_norm(recipe)}',
             "Goodfellow et al., 2014, section 3" if minimax else "Mescheder et al., 2018",
         )
     elif ordered > 0.995:
@@ -107,7 +107,15 @@ def unbalanced(values: Values, recipe: Recipe) -> Iterator[Finding]:
 def _penalty(recipe: Recipe) -> str:
     """The way to a smoother discriminator from here."""
     setting = {"r1r2": "gamma", "wgan-gp": "penalty"}.get(recipe.strategy.name)
-    return f"a larger strategy.{setting}" if setting else "a gradient penalty (strategies r1r2 and wgan-gp)"
+    if setting:
+        return f"a larger strategy.{setting}"
+    return f"a gradient penalty (strategies r1r2 and wgan-gp){_without_norm(recipe)}"
+
+
+def _without_norm(recipe: Recipe) -> str:
+    """What a penalised discriminator has to be without."""
+    batch = recipe.architecture.settings.get("discriminator_norm") == "batch"
+    return ', and architecture.discriminator_norm = "none"' if batch else ""
 
 
 def _finding(seen: str, attempt: str, paper: str) -> Finding:

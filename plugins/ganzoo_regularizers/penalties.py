@@ -17,6 +17,8 @@ class R1(Regularizer):
         gamma: float = Field(1.0, ge=0, le=1e6, description="weight: gamma / 2 times the squared gradient norm")
         every: int = EVERY
 
+    slopes = "penalised"
+
     def term(self, D, pair):
         return self.config.gamma / 2 * zero_centered_penalty(D, pair.real, *pair.condition)
 
@@ -36,6 +38,8 @@ class GradientPenalty(Regularizer):
         target: float = Field(1.0, ge=0, le=1e3, description="norm of the gradient that is aimed at")
         every: int = EVERY
 
+    slopes = "penalised"
+
     def term(self, D, pair):
         x = interpolate(pair.real, pair.fake)
         return self.config.weight * gradient_penalty(D, x, *pair.condition, target=self.config.target)
@@ -49,6 +53,8 @@ class DRAGAN(Regularizer):
         target: float = Field(1.0, ge=0, le=1e3, description="norm of the gradient that is aimed at")
         deviation: float = Field(0.5, gt=0, le=2, description="standard deviation of the noise that is added to images")
         every: int = EVERY
+
+    slopes = "penalised"
 
     def term(self, D, pair):
         x = pair.real + self.config.deviation * torch.randn_like(pair.real)

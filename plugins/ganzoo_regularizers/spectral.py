@@ -27,6 +27,8 @@ class SpectralNorm(Regularizer):
         bound: float = Field(1.0, gt=0, le=1e3, description="largest singular value of a layer")
         iterations: int = Field(1, ge=1, le=100, description="power iterations after a step")
 
+    slopes = "bounded"
+
     def attach(self, network):
         layers = self.__dict__.setdefault("layers", [])  # they are the discriminator's, not this module's
         for place, layer in network.named_modules():

@@ -47,7 +47,7 @@ class Hinge(Loss):
 class Wasserstein(Loss):
     """The critic's difference of means (Arjovsky et al., 2017, eq. 2); needs a gradient penalty."""
 
-    only_differences = True
+    only_differences = needs_slopes = True
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         return fake.mean() - real.mean()

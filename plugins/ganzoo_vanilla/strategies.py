@@ -31,6 +31,8 @@ class WGANGP(Strategy):
         )
         penalty: float = Field(10.0, ge=0, le=1e6, description="weight of the gradient penalty")
 
+    slopes = "penalised"
+
     def step(self, nets, batches):
         G, D = nets.generator, nets.discriminator
         for _ in range(self.config.critic_steps):
@@ -51,6 +53,8 @@ class R1R2(Strategy):
         gamma: float = Field(1.0, ge=0, le=1e6, description="weight: gamma / 2 times the squared gradient norm")
         final_gamma: float | None = Field(None, ge=0, le=1e6, description="what gamma ends at; left out: it stays")
         burn_in: float = Field(0.3, gt=0, le=1, description="fraction of the budget over which gamma falls (cosine)")
+
+    slopes = "penalised"
 
     def gamma(self):
         start, end = self.config.gamma, self.config.final_gamma

@@ -109,6 +109,12 @@ def test_each_value_has_its_words(values, seen):
     assert any(year in finding["paper"] for year in ("2013", "2017", "2018", "2024"))
 
 
+def test_advice_to_penalise_slopes_takes_batch_norm_away_with_it():
+    collapsed = {"diversity": 0.1}
+    assert 'discriminator_norm = "none"' in findings(collapsed, resolve(ganzoo.recipe("dcgan-mnist")).recipe)[0]["try"]
+    assert "discriminator_norm" not in findings(collapsed, resolve(ganzoo.recipe("gan-mnist")).recipe)[0]["try"]
+
+
 def test_the_ratio_of_update_to_weight_is_what_the_weights_did(tmp_path):
     recipe = tiny("gan-mnist", **{"training.log_every": 4, "training.images": 4})
     seen = {}
