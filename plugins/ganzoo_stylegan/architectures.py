@@ -73,13 +73,22 @@ class Mapping(nn.Module):
         self.layers = nn.ModuleList(EqualLinear(a, b, rate=0.01) for a, b in pairwise(sizes))
         self.register_buffer("mean", torch.zeros(config.latent_size))
 
-    def forward(self, z: Tensor) -> Tensor:
-        z = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+    def forward(self, z: Tensor, *label: Tensor) -> Tensor:
+        w = self.given(z, *label)
         for layer in self.layers:
-            z = leaky_relu(layer(z), 0.2) * GAIN
+            w = leaky_relu(layer(w), 0.2) * GAIN
         if self.training:
-            self.mean.lerp_(z.detach().mean(0).to(self.mean.dtype), 0.002)
-        return z
+            self.mean.lerp_(w.detach().mean(0).to(self.mean.dtype), 0.002)
+        return w
+
+    def given(self, z: Tensor) -> Tensor:
+        """What the first layer sees."""
+        return unit(z)
+
+
+def unit(x: Tensor) -> Tensor:
+    """Rows (N, values) whose values have a mean square of 1."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
 class StyleGenerator(Generator):
@@ -143,14 +152,14 @@ class StyleGenerator(Generator):
 
 
 class ToldMapping(Mapping):
-    """z and a label to styles."""
+    """z and a label to styles; each is brought to one length by itself."""
 
     def __init__(self, config: ConditionalStyleGAN2.Config):
         super().__init__(config, 2 * config.latent_size)
         self.embed = nn.Embedding(config.classes, config.latent_size)
 
-    def forward(self, z: Tensor, label: Tensor) -> Tensor:
-        return super().forward(torch.cat([z, self.embed(label)], 1))
+    def given(self, z: Tensor, label: Tensor) -> Tensor:
+        return torch.cat([unit(z), unit(self.embed(label))], 1)
 
 
 class ToldGenerator(StyleGenerator):

@@ -46,11 +46,13 @@ class VAE(Strategy):
 class VAEGAN(Strategy):
     """Distances are measured in the discriminator's features, and fakes have to convince it (Larsen et al., 2016).
 
-    The three networks move together, as in the paper's algorithm 1.
+    The three networks move together, as in the paper's algorithm 1. Where that adds the adversarial terms of the two
+    fakes, of reconstructions and of samples, their mean is taken here: fakes weigh as much as real images, and
+    `content` twice as much as the paper's gamma.
     """
 
     class Config(Settings):
-        content: float = Field(1e-3, ge=0, le=1e4, description="the generator's weight of the distance (gamma)")
+        content: float = Field(1e-3, ge=0, le=1e4, description="the generator's weight of the distance (half of gamma)")
 
     networks = "encoder", "generator", "discriminator"
     needs = "posterior", "features"

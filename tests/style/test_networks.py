@@ -52,6 +52,16 @@ def test_the_noise_is_dropout_while_training_and_gone_in_evaluation_mode():
         assert torch.equal(network(pictures), network(pictures))
 
 
+@pytest.mark.parametrize(("name", "noisy"), [("pix2pix", True), ("cyclegan", False), ("cut", False)])
+def test_there_is_noise_by_default_only_where_no_two_passes_are_compared(name, noisy):
+    network = built(name, "a_to_b" if name == "cyclegan" else "generator", norm="none")
+    with torch.no_grad():
+        for up in network.ups:
+            nn.init.normal_(up.weight, 0, 0.2)
+        pictures = torch.rand(1, 3, 32, 32)
+        assert torch.equal(network(pictures), network(pictures)) != noisy
+
+
 def test_a_residual_unet_starts_from_the_picture_itself():
     network = built("pix2pix", "generator", residual=True).eval()
     pictures = torch.rand(2, 3, 32, 32) * 1.6 - 0.8
@@ -147,6 +157,18 @@ def test_each_logit_judges_its_own_patch_beside_its_source():
     changed = (network(images, moved) != logits)[0, 0].nonzero()
     assert len(changed) > 0
     assert changed.max() < 4
+
+
+@pytest.mark.parametrize(("depth", "side"), [(3, 38), (4, 78)])
+def test_a_logit_sees_as_many_pixels_as_its_setting_says(depth, side):
+    network = ganzoo.build(
+        "cut", network="discriminator", size=128, width=8, discriminator_width=8, discriminator_norm="none",
+        discriminator_depth=depth,
+    )  # fmt: skip
+    images = torch.rand(1, 3, 128, 128).requires_grad_()
+    network(images)[0, 0, 64 >> depth, 64 >> depth].backward()
+    rows = images.grad.abs().sum((0, 1, 3)).nonzero()
+    assert rows.max() - rows.min() + 1 == side
 
 
 def test_several_scales_give_a_list_and_the_features_of_their_layers():
