@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,16 @@ class Run:
             (self.folder / "health.json").unlink(missing_ok=True)  # of an end that is none any more
         except OSError as error:
             raise RunError(f"the run folder {str(self.folder)!r} can't be written: {error.strerror}") from None
+
+    def clear(self) -> None:
+        """Delete what training wrote, and nothing else: the folders may be links to where other files are. Raises
+        RunError when something stays, so that it isn't gone on with."""
+        written = "checkpoints/step-* checkpoints/damaged-* exports/step-* exports/best samples/*.png diverged/*.json"
+        try:
+            for item in [path for pattern in written.split() for path in self.folder.glob(pattern)]:
+                item.unlink() if item.is_symlink() or not item.is_dir() else shutil.rmtree(item)
+        except OSError as error:
+            raise RunError(f"the run in {str(self.folder)!r} can't be deleted: {error.strerror}") from None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,6 +1,8 @@
 """The folder of a training is never taken from somebody else, nor lost to a mistake."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -98,6 +100,32 @@ def test_another_recipe_is_refused_and_restart_begins_anew(run):
     ganzoo.train(tiny("cgan-mnist"), out=run.folder, device="cpu", restart=True)
     assert (run.recipe.name, run.model().name) == ("cgan-mnist", "cgan-mnist")
     assert [row["step"] for row in run.metrics()] == [2]
+
+
+def test_restart_begins_anew_where_folders_of_the_run_are_links(run, tmp_path):
+    """They may stand on a larger disk, beside what isn't the run's."""
+    for part in (run.checkpoints, run.exports, run.samples):
+        (tmp_path / "disk").mkdir(exist_ok=True)
+        part.rename(tmp_path / "disk" / part.name)
+        part.symlink_to(tmp_path / "disk" / part.name)
+        (part / "notes.txt").write_text("precious")
+    ganzoo.train(tiny("cgan-mnist", **{"training.images": 4}), out=run.folder, device="cpu", restart=True)
+    assert [row["step"] for row in run.metrics()] == [1]
+    assert {path.name for path in run.exports.glob("step-*")} == {"step-00000001"}
+    assert {path.name for path in run.checkpoints.glob("step-*")} == {"step-00000000", "step-00000001"}
+    assert all((part / "notes.txt").exists() for part in (run.checkpoints, run.exports, run.samples))
+
+
+def test_a_run_that_cannot_be_deleted_is_not_gone_on_with(run, monkeypatch):
+    before = run.recipe
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    with pytest.raises(RunError, match=r"the run in .*run' can't be deleted: Permission denied"):
+        ganzoo.train(tiny("cgan-mnist"), out=run.folder, device="cpu", restart=True)
+    assert run.recipe == before
 
 
 @pytest.mark.parametrize("restart", [False, True])

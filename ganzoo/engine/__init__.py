@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,8 +74,7 @@ def train(
 
 def _begin(run: Run, parts: Parts, lineage: list[dict[str, Any]], restart: bool) -> None:
     if restart:
-        for part in (run.checkpoints, run.samples, run.exports, run.folder / "diverged"):
-            shutil.rmtree(part, ignore_errors=True)
+        run.clear()
     run.begin(parts.recipe, parts.spec, lineage)
 
 
