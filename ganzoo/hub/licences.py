@@ -88,7 +88,10 @@ def _against(chosen: Terms, whose: str, words: str) -> Iterator[str]:
 
 
 def _ways(words: str) -> list[str]:
-    return re.split(r"\s+or\s+", words.strip("() "), flags=re.I)
+    """The licences to choose from. Brackets, or a list beside a choice, could be read in two ways: they are unknown."""
+    words = re.sub(r"^\s*\(([^()]*)\)\s*$", r"\1", words)
+    ways = re.split(r"\s+or\s+", words, flags=re.I)
+    return [words] if re.search(r"[(),;]" if len(ways) > 1 else r"[()]", words) else ways
 
 
 def _asks(chosen: Terms, asked: Terms, whose: str) -> Iterator[str]:
