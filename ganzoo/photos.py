@@ -76,11 +76,13 @@ def of_array(array: np.ndarray) -> Image.Image:
 
 def write(image: Image.Image, path: Path) -> None:
     """Write a picture whole or not at all, in the format of its name's end. Raises GanzooError."""
-    if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):  # no alpha, no 16 bits there
-        image = _eight_bits(image) if image.mode in SIXTEEN else image
-        image = _on_white(image) if image.mode in ("LA", "RGBA") else image
+    end = path.suffix.lower()
+    if image.mode in SIXTEEN and end not in (".png", ".tif", ".tiff"):  # Pillow would clip it, or refuse
+        image = _eight_bits(image)
+    if image.mode in ("LA", "RGBA") and end in (".jpg", ".jpeg", ".bmp"):  # no alpha there
+        image = _on_white(image)
     with replaced(path) as part:
-        image.save(part, quality=95) if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else image.save(part)
+        image.save(part, quality=95) if end in (".jpg", ".jpeg", ".webp") else image.save(part)
 
 
 def transformed(

@@ -101,6 +101,14 @@ def test_sixteen_bits_are_not_rounded_to_eight(model):
     assert len(np.unique(levels)) > 1000
 
 
+@pytest.mark.parametrize("end", sorted(photos.WRITTEN))
+def test_sixteen_bits_are_written_in_every_format(end, tmp_path):
+    levels = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    photos.write(Image.fromarray(levels), tmp_path / f"made{end}")
+    made = photos.eight_bits(photos.read(tmp_path / f"made{end}"), 1)
+    assert np.abs(np.asarray(made) - levels / 257).mean() < 2
+
+
 def test_alpha_is_kept(model):
     image = Image.new("RGBA", (16, 16), (200, 10, 10, 0))
     image.paste((10, 200, 10, 255), (0, 0, 8, 16))
