@@ -49,25 +49,33 @@ class Registry:
                 self._collect(plugin)
 
     def _collect(self, plugin: Plugin) -> None:
+        """Take all that a plugin contributes, or, where one of its hooks fails, nothing of it."""
+        given = {}
         for kind, (hook, _) in KINDS.items():
             implementation = getattr(plugin.module, hook, None)
             if implementation is None:
                 continue
             try:
-                contributed = _contributions(implementation())
+                given[kind] = _contributions(implementation())
             except (Exception, SystemExit) as error:
+                self.manager.unregister(plugin.module)
+                plugin.module = None
                 plugin.fail(f"{hook}: {type(error).__name__}: {error}", error)
-                continue
+                return
+        for kind, contributed in given.items():
             for name, target in contributed.items():
-                if not NAME.fullmatch(name):  # a letter of another script looks like somebody else's name
-                    plugin.refused.append(f"{kind} {name!r} is no name; use letters, digits and . _ -")
-                    continue
-                entries = self._entries.setdefault((kind, name), [])
-                if entries and entries[0].plugin.first_party:
-                    plugin.refused.append(f"{kind} {name!r} belongs to {entries[0].plugin.distribution}")
-                    continue
-                entries.append(Entry(kind, name, target, plugin))
-                plugin.provides.setdefault(kind, []).append(name)
+                self._add(kind, name, target, plugin)
+
+    def _add(self, kind: str, name: str, target: Any, plugin: Plugin) -> None:
+        if not NAME.fullmatch(name):  # a letter of another script looks like somebody else's name
+            plugin.refused.append(f"{kind} {name!r} is no name; use letters, digits and . _ -")
+            return
+        entries = self._entries.setdefault((kind, name), [])
+        if entries and entries[0].plugin.first_party:
+            plugin.refused.append(f"{kind} {name!r} belongs to {entries[0].plugin.distribution}")
+            return
+        entries.append(Entry(kind, name, target, plugin))
+        plugin.provides.setdefault(kind, []).append(name)
 
     def names(self, kind: str) -> list[str]:
         """Every name of a kind, sorted."""

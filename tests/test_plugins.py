@@ -140,6 +140,40 @@ def test_strict_raises_what_is_otherwise_a_warning(broken, name):
     assert ganzoo_command("models", paths=[broken], GANZOO_STRICT="1", GANZOO_PLUGINS="vanilla").returncode == 0
 
 
+HALF = """
+from ganzoo import hookimpl
+
+@hookimpl
+def ganzoo_losses():
+    return {"half": "nowhere:Nothing", "hinge": "nowhere:Nothing"}
+
+@hookimpl
+def ganzoo_metrics():
+    raise ValueError("not today")
+
+@hookimpl
+def ganzoo_models():
+    raise ValueError("nor tomorrow")
+
+@hookimpl
+def ganzoo_training_started(run):
+    raise SystemExit("still there")
+"""
+
+
+def test_a_plugin_one_of_whose_hooks_fails_is_skipped_as_a_whole(tmp_path):
+    distribution(tmp_path, "ganzoo-half", "ganzoo_half", ganzoo_half=HALF)
+    found = look(tmp_path)
+    assert found["plugins"]["half"][3:] == ["ganzoo_metrics: ValueError: not today", []]
+    assert "half" not in found["names"]
+    assert len(found["warnings"]) == 1
+    shown = {p["name"]: p for p in json.loads(ganzoo_command("plugins", "--json", paths=[tmp_path]).stdout)}
+    assert (shown["half"]["provides"], shown["half"]["path"]) == ({}, "")
+    code = "from ganzoo.engine.observers import Observers\nObservers().call('ganzoo_training_started', run=None)"
+    done = python(code, tmp_path)
+    assert (done.returncode, "still there" in done.stderr) == (0, False), done.stderr
+
+
 def test_a_distribution_without_metadata_is_no_obstacle(tmp_path):
     info = tmp_path / "ganzoo_bare-1.0.dist-info"
     info.mkdir()
