@@ -15,6 +15,7 @@ from typing import Any
 from ganzoo.errors import GanzooError
 
 STAGING = ".staging-"
+RECORD = 16 * 1024**2  # bytes of a run's JSON that are read: it may be a stranger's
 OLD = ".old"  # ends the name of a folder while another takes its place
 
 
@@ -120,6 +121,15 @@ def open_regular(path: Path) -> BufferedReader:
         os.close(handle)
         raise OSError(f"{path.name} is no regular file")
     return os.fdopen(handle, "rb")
+
+
+def read_regular(path: Path, most: int = RECORD) -> bytes:
+    """A plain file's content. What is no plain file is an OSError, and one of more than `most` bytes a ValueError."""
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{path.name} is larger than {most} bytes")
+    return content
 
 
 def to_json(value: Any) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
 from ganzoo.errors import GanzooError, ModelError, RecipeError
-from ganzoo.files import from_json, open_regular, sha256, staged, to_json
+from ganzoo.files import from_json, read_regular, sha256, staged, to_json
 from ganzoo.known import where_to_get
 from ganzoo.recipes import NAME, Part
 from ganzoo.registry import registry
@@ -142,12 +142,11 @@ class ModelFiles:
         if name not in self.paths:
             raise ModelError(f"there is no {self.title(name)}")
         try:
-            with open_regular(self.paths[name]) as file:
-                content = file.read(MOST[name] + 1)
+            content = read_regular(self.paths[name], MOST[name])
         except OSError:
             raise ModelError(f"there is no regular file {self.title(name)}") from None
-        if len(content) > MOST[name]:
-            raise ModelError(f"{self.title(name)} is larger than {MOST[name]} bytes")
+        except ValueError:
+            raise ModelError(f"{self.title(name)} is larger than {MOST[name]} bytes") from None
         check_hashes(self.title(name), content, *self._known(name))
         return content
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.dataset import Spec
 from ganzoo.errors import RunError
-from ganzoo.files import from_json, to_json
+from ganzoo.files import from_json, read_regular, to_json
 from ganzoo.recipes import Recipe
 from ganzoo.settings import mistakes
 
@@ -69,7 +69,7 @@ class Run:
 
     def _record(self) -> dict[str, Any]:
         try:
-            record: dict[str, Any] = from_json((self.folder / "recipe.json").read_text())
+            record: dict[str, Any] = from_json(read_regular(self.folder / "recipe.json").decode())
             if not (isinstance(record, dict) and all(isinstance(record.get(k), dict) for k in ("recipe", "spec"))):
                 raise ValueError("it needs a recipe and a spec")
             return record

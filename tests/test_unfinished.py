@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 
@@ -120,6 +121,25 @@ def strangers(stopped, folder, spec=(), architecture=(), **manifest):
 def test_a_strangers_manifest_is_read_with_suspicion(stopped, tmp_path, manifest):
     with pytest.raises(RunError):
         ganzoo.load(strangers(stopped, tmp_path / "run", **manifest), device="cpu")
+
+
+@pytest.mark.parametrize("how", ["pipe", "link", "large"])
+@pytest.mark.parametrize("name", ["manifest.json", "recipe.json"])
+def test_a_strangers_records_are_plain_files_of_a_fair_size(stopped, tmp_path, how, name):
+    """A pipe would be waited for, and a link or a file without end read."""
+    folder = shutil.copytree(stopped.folder, tmp_path / "run")
+    for place in list(folder.rglob(name)):
+        content = place.read_text()
+        place.unlink()
+        if how == "pipe":
+            os.mkfifo(place)
+        elif how == "link":
+            (tmp_path / "elsewhere").write_text(content)
+            place.symlink_to(tmp_path / "elsewhere")
+        else:
+            place.write_text(content + " " * 16 * 1024**2)
+    with pytest.raises(GanzooError, match="no complete checkpoint|is no run folder|there is no regular file"):
+        ganzoo.load(f"file:{folder}", device="cpu")
 
 
 def test_a_strangers_run_takes_no_memory_before_its_weights_fit(stopped, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from ganzoo.engine.export import export
 from ganzoo.engine.measure import PREFIX, decisive
 from ganzoo.engine.unfinished import model_of
 from ganzoo.errors import GanzooError, ModelError
-from ganzoo.files import from_json
+from ganzoo.files import from_json, read_regular
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 
@@ -80,7 +80,7 @@ class Best:
 
     def _exported(self) -> int:
         try:
-            return int(from_json((self.run.exports / "best" / "config.json").read_text())["trained"]["steps"])
+            return int(from_json(read_regular(self.run.exports / "best" / "config.json"))["trained"]["steps"])
         except (OSError, ValueError, KeyError, TypeError):
             return -1
 

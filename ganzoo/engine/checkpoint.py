@@ -17,7 +17,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from ganzoo.errors import RunError
-from ganzoo.files import from_json, open_regular, remove, staged, to_json, write
+from ganzoo.files import from_json, open_regular, read_regular, remove, staged, to_json, write
 
 log = logging.getLogger("ganzoo")
 SCHEMA = 1
@@ -105,7 +105,7 @@ def newest(folder: Path) -> Checkpoint | None:
 
 def read(path: Path) -> Checkpoint:
     """Verify a checkpoint against its manifest. Raises ValueError or OSError when it is damaged."""
-    text = (path / "manifest.json").read_text()
+    text = read_regular(path / "manifest.json").decode()
     manifest = from_json(text)
     whole = isinstance(manifest, dict) and to_json(manifest) == text
     if not whole or manifest.pop("checksum", None) != _checksum(manifest):
@@ -157,7 +157,7 @@ def prune(folder: Path, keep: int, spare: Path | None = None) -> None:
 def latest_of(path: Path, name: str) -> float | None:
     """A value of the log as it stood when a checkpoint was taken; None where there is none."""
     try:
-        value = from_json((path / "manifest.json").read_text())["latest"].get(name)
+        value = from_json(read_regular(path / "manifest.json").decode())["latest"].get(name)
         return None if value is None else float(value)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
