@@ -78,11 +78,12 @@ class Timm(Features):
         super().__init__(config)
         timm = with_torchvision("timm")
         try:
-            network = timm.create_model(
-                self.config.model, pretrained=self.config.weights is None, checkpoint_path=self.config.weights or ""
-            )
+            network = timm.create_model(self.config.model, pretrained=self.config.weights is None)
+            if self.config.weights is not None:  # create_model would unpickle code, with a timm before 1.0.27
+                timm.models.load_checkpoint(network, self.config.weights, weights_only=True)
         except Exception as error:  # timm and the hub client raise many kinds
-            raise GanzooError(f"timm can't give {self.config.model!r}: {str(error).splitlines()[0]}") from None
+            said = (str(error) or type(error).__name__).splitlines()[0]
+            raise GanzooError(f"timm can't give {self.config.model!r}: {said}") from None
         self._take(network, timm)
 
     def _take(self, network, timm) -> None:

@@ -112,6 +112,25 @@ def test_any_network_of_timm_with_local_weights(tmp_path):
     assert network(torch.rand(2, 3, 64, 64)).shape == (2, network.width)
     with pytest.raises(GanzooError, match="timm can't give 'no_such_network'"):
         parts.features("timm,model=no_such_network")
+    with pytest.raises(GanzooError, match="timm can't give 'test_resnet': FileNotFoundError"):
+        parts.features(f"timm,model=test_resnet,weights={tmp_path / 'missing.pth'}")
+
+
+class Touches:
+    """A pickle that makes a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_local_weights_of_timm_run_no_code(tmp_path):
+    torch.save(Touches(tmp_path / "ran"), tmp_path / "weights.pth")
+    with pytest.raises(GanzooError, match="timm can't give 'test_resnet'"):
+        parts.features(f"timm,model=test_resnet,size=32,weights={tmp_path / 'weights.pth'}")
+    assert not (tmp_path / "ran").exists()
 
 
 @contextlib.contextmanager
