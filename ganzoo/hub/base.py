@@ -6,7 +6,7 @@ from pathlib import Path
 from ganzoo.folder import ModelFiles
 from ganzoo.hub.client import Hub
 from ganzoo.hub.download import files_of
-from ganzoo.names import parse_repo
+from ganzoo.names import COMMIT, parse_repo
 from ganzoo.recipes import Recipe
 from ganzoo.run import Run
 
@@ -19,13 +19,15 @@ def base_of(source: str | None, hub: Hub | None = None) -> Callable[[], ModelFil
 
 
 def pinned(recipe: Recipe, out: Path, restart: bool, hub: Hub | None = None) -> Recipe:
-    """The recipe with its start as one commit: what it is now, or what the run in `out` began with."""
+    """The recipe with its start as one commit: what the run in `out` began with, unless another is named, or what it is
+    now."""
     source = recipe.start_from
     if source is None or not source.startswith("hf://"):
         return recipe
     repo, run = parse_repo(source), Run(out)
     if run.exists and not restart:
         began = run.recipe.start_from or ""
-        if repo.revision is None and began.startswith(f"hf://{repo.id}@"):
+        named = repo.revision or ""
+        if began.startswith(f"hf://{repo.id}@") and (began.endswith(f"@{named}") or not COMMIT.fullmatch(named)):
             return recipe.changed(start_from=began)
     return recipe.changed(start_from=files_of(source, hub).name)

@@ -7,7 +7,7 @@ import torch
 import yaml
 
 import ganzoo
-from ganzoo.errors import GanzooError, PublishError, UnreachableError
+from ganzoo.errors import GanzooError, PublishError, RunError, UnreachableError
 from tests.hub.conftest import SMALL
 
 
@@ -42,14 +42,19 @@ def test_without_raw_networks_the_generator_is_taken(published, stranger, tmp_pa
     assert all(torch.equal(start["generator"][key], value) for key, value in published_weights.items())
 
 
-def test_the_run_records_the_commit_and_resumes_without_the_hub(hub_server, base, stranger, tmp_path):
+@pytest.mark.parametrize("revision", ["", "@main", "@commit"])
+def test_the_run_records_the_commit_and_resumes_without_the_hub(revision, hub_server, base, stranger, tmp_path):
     first = base.branches["main"]
-    tuned = train(stranger, tmp_path / "tuned")
+    source = f"hf://user/digits{revision.replace('commit', first)}"
+    tuned = train(stranger, tmp_path / "tuned", start_from=source)
     assert tuned.recipe.start_from == f"hf://user/digits@{first}"
-    base.commit({"README.md": b"moved"})
-    hub_server.close()
+    second = base.commit({"README.md": b"moved"}).oid
     longer = {**SMALL["training"], "images": 128}
-    resumed = train(stranger, tmp_path / "tuned", training=longer)
+    with pytest.raises(RunError, match=f"start_from was 'hf://user/digits@{first}' and is now .*@{second}"):
+        train(stranger, tmp_path / "tuned", start_from=f"hf://user/digits@{second}")
+    asked = len(hub_server.requests)
+    resumed = train(stranger, tmp_path / "tuned", start_from=source, training=longer)
+    assert len(hub_server.requests) == asked
     assert resumed.recipe.start_from == f"hf://user/digits@{first}"
     assert resumed.recipe.training.images == 128
 
