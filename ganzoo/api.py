@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganzoo.errors import GanzooError, RecipeError, RunError
+from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 
@@ -148,11 +148,9 @@ def load(
     from ganzoo.run import Run
 
     name = f"file:{name}" if isinstance(name, Path) else name
-    try:
-        files = files_of(name, hub)
-    except RunError:  # nothing is exported yet
-        return Run(name.removeprefix("file:")).model(device, dtype)
-    return Model.read(files, device=device, dtype=dtype)
+    if isinstance(name, str) and name.startswith("file:") and (run := Run(name.removeprefix("file:"))).exists:
+        return run.model(device, dtype)
+    return Model.read(files_of(name, hub), device=device, dtype=dtype)
 
 
 def evaluate(

@@ -168,10 +168,7 @@ class Run:
         return self.exports / "best"
 
     def model(self, device: str | None = None, dtype: "torch.dtype | None" = None) -> "Model":
-        """The trained model; before the first export that of the newest checkpoint. Raises RunError."""
+        """The trained model; where a checkpoint is newer than every export, that of the newest. Raises RunError."""
         from ganzoo.engine.unfinished import newest_model
-        from ganzoo.model import Model
 
-        if not any(self.exports.glob("step-*")):
-            return newest_model(self, device, dtype)
-        return Model.read(self.newest_export(), device=device, dtype=dtype)
+        return newest_model(self, device, dtype)

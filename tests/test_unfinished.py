@@ -20,17 +20,19 @@ from tests.support import contents, tiny
 EMA = {"training.ema": {"generator": {"half_life": 4}}}
 
 
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stopped") / "run"
-
+def train_and_stop(folder, at):
     def stop(images, total, metrics):
-        if images == 8:
+        if images == at:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(Stopped):
         ganzoo.train(tiny("cgan-mnist", **EMA, **{"training.images": 400}), out=folder, device="cpu", on_progress=stop)
     return Run(folder)
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    return train_and_stop(tmp_path_factory.mktemp("stopped") / "run", at=8)
 
 
 def test_it_gives_the_averages_of_its_newest_checkpoint_and_stays_as_it_is(stopped, caplog):
@@ -70,6 +72,23 @@ def test_it_is_published_once_it_is_ended(stopped, tmp_path):
     ganzoo.train(tiny("cgan-mnist", **EMA, **{"training.images": 8}), out=run.folder, device="cpu")
     assert "8 images in 2 steps" in (run.newest_export() / "README.md").read_text()
     assert ganzoo.publish(run, "user/digits", dry_run=True, gate=False, licence="cc-by-sa-4.0").files
+
+
+def test_one_that_was_ended_trained_on_and_stopped_gives_its_newest_checkpoint_too(tmp_path, caplog):
+    run = ganzoo.train(tiny("cgan-mnist", **EMA, **{"training.images": 8}), out=tmp_path, device="cpu")
+    assert ganzoo.load(tmp_path, device="cpu").config.trained["images"] == 8
+    assert not caplog.text
+    train_and_stop(tmp_path, at=16)
+    assert [path.name for path in run.exports.iterdir()] == ["step-00000002"]
+    for load in (lambda: ganzoo.load(tmp_path, device="cpu"), lambda: run.model("cpu")):
+        caplog.clear()
+        assert load().config.trained["images"] == 16
+        assert "is at 16 of 400 images; this is the model of its newest checkpoint" in caplog.text
+    newest = checkpoints.newest(run.checkpoints).path
+    (newest / "manifest.json").write_text("{}")
+    assert run.model("cpu").config.trained["images"] == 8
+    shutil.rmtree(run.checkpoints)
+    assert run.model("cpu").config.trained["images"] == 8
 
 
 @pytest.mark.parametrize("part", ["checkpoints", "checkpoints/step-00000002", "samples"])

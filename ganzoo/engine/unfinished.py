@@ -1,4 +1,4 @@
-"""The model of a checkpoint: what a run that hasn't come to its end would publish now. Nothing is written."""
+"""The newest model of a run: its export, or that of a checkpoint, which it would publish now. Nothing is written."""
 
 import logging
 from pathlib import Path
@@ -20,8 +20,14 @@ log = logging.getLogger("ganzoo")
 
 
 def newest_model(run: Run, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
-    """The model of the newest complete checkpoint, which the log says. Raises RunError when there is none."""
-    target, saved = device_of(device), checkpoints.newest(run.checkpoints)
+    """The newest export, or the model of the newest complete checkpoint where that is newer, which the log says. Raises
+    RunError when there is neither."""
+    target = device_of(device)
+    exported = max((path.name for path in run.exports.glob("step-*")), default="")
+    newer = any(path.name > exported for path in run.checkpoints.glob("step-*"))
+    saved = checkpoints.newest(run.checkpoints) if newer else None
+    if exported and (saved is None or saved.path.name <= exported):
+        return Model.read(run.exports / exported, device=device, dtype=dtype)
     if saved is None:
         raise RunError(f"run {str(run.folder)!r} has no exported model and no complete checkpoint yet; let it train on")
     model = model_of(run, saved)
