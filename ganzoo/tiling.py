@@ -70,9 +70,9 @@ def held(network: nn.Module, pixels: int) -> AbstractContextManager[None]:
 
 
 def _cuts(length: int, side: int, multiple: int) -> list[tuple[int, int]]:
-    """Parts of nearly the same length, none above `side`."""
-    parts = -(-length // side)
-    ends = [round(length * i / parts / multiple) * multiple for i in range(parts)] + [length]
+    """Parts of nearly the same length in whole multiples, none above `side`, which is one of them too."""
+    parts, multiples = -(-length // side), -(-length // multiple)
+    ends = [multiples * i // parts * multiple for i in range(parts)] + [length]
     return list(pairwise(ends))
 
 

@@ -127,6 +127,16 @@ def test_a_unet_in_tiles_gives_what_it_gives_of_the_whole_picture():
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
 
+def test_tiles_are_whole_multiples_none_empty_and_none_above_their_side():
+    network = built("pix2pix", "generator", depth=3, norm="none", padding="replicate")
+    for length in range(1, 600):
+        for side in (8, 24, 192):
+            parts = [tile.keep[:2] for tile in tiling.tiles(length, 8, network, side)]
+            assert [0, *(stop for _, stop in parts)] == [*(start for start, _ in parts), length]
+            assert all(0 < stop - start <= side and start % network.multiple == 0 for start, stop in parts)
+            assert len(parts) == -(-length // side)
+
+
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (1, 40), (33, 7)])
 @pytest.mark.parametrize("norm", ["instance", "none"])
 @pytest.mark.parametrize("generator", ["unet", "resnet"])
