@@ -36,7 +36,6 @@ MOST = {  # bytes of each that are read or published
     "model.safetensors": 8 * 1024**3,
     "training.safetensors": 8 * 1024**3,
 }
-MAX_CONFIG = MOST["config.json"]
 SCHEMA = 1
 
 
@@ -277,11 +276,6 @@ def store(path: Path, states: Mapping[str, Mapping[str, Tensor]], dtype: str) ->
 def _cast(value: Tensor, dtype: Any) -> Tensor:
     """A copy of its own on the CPU: a file can't hold two names for one tensor."""
     return value.detach().cpu().to(dtype if value.is_floating_point() else None, copy=True).contiguous()
-
-
-def read_config(folder: Path) -> ModelConfig:
-    """The checked `config.json` of a model folder. Raises ModelError."""
-    return ModelFiles.of(folder).config()
 
 
 def _table(value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 import ganzoo
 from ganzoo.errors import ModelError
-from ganzoo.folder import FILES, MAX_CONFIG
+from ganzoo.folder import FILES, MOST
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_a_file_cut_short_is_refused(folder, keep):
         ('{"name": NaN}', "NaN is no JSON number"),
         ('{"name": Infinity}', "Infinity is no JSON number"),
         ("[" * 100_000, "nested too deeply"),
-        (" " * (MAX_CONFIG + 1), "is larger than 262144 bytes"),
+        (" " * (MOST["config.json"] + 1), "is larger than 262144 bytes"),
         (b"\xff\xfe", "is no model's config"),
         ("{}", "name: this setting is needed"),
     ],
