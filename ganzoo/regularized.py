@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganzoo.errors import PluginError
 from ganzoo.loss import Logits, Loss
 from ganzoo.regularizer import Pair, Regularizer
-from ganzoo.strategy import LazyUpdate, Strategy, Update, Updates, together
+from ganzoo.strategy import OVER, LazyUpdate, Strategy, Update, Updates, together
 
 
 def discriminators(strategy: Strategy) -> list[str]:
@@ -66,8 +66,8 @@ def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, 
     while True:
         calls.clear()
         heard.pairs.clear()
-        yielded = next(turn, ())
-        if not yielded:
+        yielded = next(turn, OVER)
+        if yielded is OVER:
             break
         updates = together(strategy, yielded)
         for update in updates:

@@ -54,11 +54,17 @@ class LazyUpdate(Update):
 
 
 Updates = Iterator[Update | tuple[Update, ...]]
+OVER: Any = object()  # in place of what a step yields, after its last yield
 
 
 def together(strategy: "Strategy", yielded: Any) -> tuple[Update, ...]:
     """The updates of one yield. Raises PluginError for anything else."""
     updates = tuple(yielded) if isinstance(yielded, tuple | list) else (yielded,)
+    if not updates:
+        raise PluginError(
+            f"strategy {type(strategy).__name__} yields no updates (an empty {type(yielded).__name__}); leave the "
+            "yield out of steps in which none is due"
+        )
     for update in updates:
         if not isinstance(update, Update):
             kind = "network" if isinstance(update, nn.Module) else type(update).__name__

@@ -15,7 +15,7 @@ from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import seed
 from ganzoo.engine.reduction import Gradients, agree_on, average
 from ganzoo.errors import GanzooError, PluginError
-from ganzoo.strategy import Strategy, Update, together
+from ganzoo.strategy import OVER, Strategy, Update, together
 
 Read = Callable[[int, int], tuple[Tensor, ...]]
 
@@ -174,10 +174,10 @@ class Stepper:
         self.strategy.__dict__["_stepping"] = True
         try:
             with context:
-                yielded = next(turn, ())
+                yielded = next(turn, OVER)
         finally:
             self.strategy.__dict__["_stepping"] = False
-        return (yielded,) if isinstance(yielded, Update) else together(self.strategy, yielded)
+        return () if yielded is OVER else together(self.strategy, yielded)
 
     def _name(self, network: nn.Module) -> str:
         try:

@@ -230,6 +230,22 @@ def test_what_a_regularised_strategy_yields_is_checked_too():
         run(strategy, networks(**PAIR), steps=1)
 
 
+@pytest.mark.parametrize("regularizers", [{}, {"steady": Regularizer()}])
+@pytest.mark.parametrize("nothing", [(), []])
+def test_a_yield_without_updates_is_refused_and_not_taken_for_the_end_of_the_step(nothing, regularizers):
+    class Seldom(Plain):
+        def step(self, nets, batches):
+            D, (real,) = nets.discriminator, next(batches)
+            yield [Update(D, D(real).mean())] if self.due(2) else nothing
+            yield Update(nets.generator, nets.generator(real).mean())
+
+    strategy = Seldom(loss=Wasserstein())
+    regularize(strategy, regularizers)
+    run(strategy, networks(**PAIR), steps=1)
+    with pytest.raises(PluginError, match=r"Seldom yields no updates \(an empty (tuple|list)\); leave the yield out"):
+        run(strategy, networks(**PAIR), steps=2)
+
+
 def test_step_may_not_assign_to_self():
     class Assigns(Plain):
         def step(self, nets, batches):
