@@ -148,7 +148,7 @@ class Strategy(nn.Module):
         if not getattr(D, "per_sample", False):
             return tuple(D(x, *condition) for x in images)
         many = len(images)
-        return _apart(D(torch.cat(images), *(torch.cat([c] * many) for c in condition)), many)
+        return _apart(D(torch.cat(images), *(torch.cat([c] * many) for c in condition)), images)
 
     def logits_and_slopes(
         self, D: nn.Module, images: tuple[Tensor, ...], *condition: Tensor
@@ -161,7 +161,7 @@ class Strategy(nn.Module):
         x = torch.cat(images).detach().requires_grad_()
         logits = D(x, *(torch.cat([c] * many) for c in condition))
         (squared,) = squared_gradient_norms([logits], [x])
-        return _apart(logits, many), squared.chunk(many)
+        return _apart(logits, images), _apart(squared, images)
 
     def real_logits(self, D: nn.Module, real: Tensor, *condition: Tensor) -> Any:
         """Logits of real images without gradient for a relativistic loss, None for any other."""
@@ -179,8 +179,8 @@ class Strategy(nn.Module):
         super().__setattr__(name, value)
 
 
-def _apart(logits: Any, many: int) -> tuple[Any, ...]:
-    """The logits of `many` batches that went through the network as one, at each scale."""
+def _apart(logits: Any, images: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """The logits of several batches that went through the network as one, at each scale."""
     if isinstance(logits, Tensor):
-        return logits.chunk(many)
-    return tuple(zip(*(scale.chunk(many) for scale in logits), strict=True))
+        return logits.split_with_sizes([x.shape[0] for x in images])
+    return tuple(zip(*(_apart(scale, images) for scale in logits), strict=True))

@@ -163,3 +163,20 @@ def test_a_strategy_takes_a_discriminator_of_several_scales(name):
     updates = list(strategy.step(nets, iter([(torch.randn(4, 1, 4, 4),)] * 100)))
     assert updates
     assert all(isinstance(u, ganzoo.Update) and torch.isfinite(u.loss) and u.loss.shape == () for u in updates)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_batches_of_unlike_lengths_keep_their_own_scores(several):
+    D = TwoScales() if several else Quadratic(2.0)
+    D.per_sample = True
+    few, many = torch.zeros(2, 1, 4, 4), torch.ones(4, 1, 4, 4)
+    strategy = ganzoo.Strategy()
+    logits = strategy.logits(D, (few, many))
+    again, slopes = strategy.logits_and_slopes(D, (few, many))
+    for i, x in enumerate((few, many)):
+        alone, (slope,) = strategy.logits_and_slopes(D, (x,))
+        torch.testing.assert_close(slopes[i], slope)
+        for found in (logits[i], again[i]):
+            pairs = zip(found, alone[0], strict=True) if several else [(found, alone[0])]
+            for one, expected in pairs:
+                torch.testing.assert_close(one, expected)
