@@ -62,7 +62,8 @@ def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, 
     listening = bool(terms) or any(type(r).observe is not Regularizer.observe for r in everything)
     turn = strategy.step(SimpleNamespace(**{n: getattr(nets, n) for n in strategy.networks} | shown), batches)
     heard: Any = strategy.loss
-    idle = bool(terms)
+    judges = {one.network for one in shown.values()}
+    trained = added = False
     while True:
         calls.clear()
         heard.pairs.clear()
@@ -72,6 +73,7 @@ def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, 
         updates = together(strategy, yielded)
         for update in updates:
             update.networks = tuple(n.network if isinstance(n, Shown) else n for n in update.networks)
+            trained |= not judges.isdisjoint(update.networks)
         pairs = _pairs(strategy, heard.pairs, calls, updates) if listening else []
         for update, D, pair in pairs:
             for name, regularizer in terms.items():
@@ -79,11 +81,11 @@ def _regularized(strategy: Strategy, nets: Any, batches: Iterator[tuple[Tensor, 
                     term = regularizer.term(D, pair) * _share(update, pairs)
                     update.loss = update.loss + term
                     update.metrics[name] = update.metrics.get(name, 0) + term.detach()
-            idle = False
+            added = True
         yield updates
         if terms:
             yield from _lazy(terms, pairs)
-    if idle:
+    if terms and trained and not added:
         raise PluginError(
             f"strategy {type(strategy).__name__} never scored real against fake by self.loss.discriminator(...), so "
             f"{', '.join(terms)} had no loss to be added to"

@@ -1,5 +1,6 @@
 """Every registered regulariser on every registered adversarial strategy, none of which knows of the other."""
 
+import functools
 import re
 from types import SimpleNamespace
 
@@ -8,16 +9,17 @@ import torch
 from torch import nn
 
 import ganzoo
-from ganzoo import Regularizer
+from ganzoo import Regularizer, Strategy, Update
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.processes import Processes
 from ganzoo.errors import PluginError, RecipeError
 from ganzoo.registry import registry
-from ganzoo.regularized import discriminators, main_share, regularize, updates
+from ganzoo.regularized import attach, discriminators, main_share, regularize, updates
 from ganzoo.resolve import resolve
 from ganzoo.run import Run
 from ganzoo_stylegan.layers import EqualConv2d, EqualLinear
+from tests.engine.tools import run
 from tests.support import tiny
 
 NAMES = registry().names("regularizer")
@@ -106,6 +108,45 @@ def test_a_run_with_them_resumes_exactly_and_is_published_without_them(tmp_path)
     assert all(word in card for word in ("Karras et al., 2020", "Mescheder et al., 2018", "Miyato et al., 2018"))
 
 
+class Seldom(Strategy):
+    """A discriminator that moves in every second step, as a generator's critic may."""
+
+    def step(self, nets, batches):
+        (real,) = next(batches)
+        G, D = nets.generator, nets.discriminator
+        if self.due(2):
+            fake = G(G.latent(len(real))).detach()
+            yield Update(D, self.loss.discriminator(*self.logits(D, (real, fake))))
+        yield Update(G, self.loss.generator(D(G(G.latent(len(real))))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_waits_for_a_discriminator_that_is_not_updated_in_every_step(name):
+    parts = resolve(tiny("gan-mnist"))
+    kind = registry().get("regularizer", name)
+    strategy = Seldom(loss=parts.loss)
+    regularize(strategy, {name: kind(kind.Config())})
+    nets = {n: parts.architecture.build(n) for n in strategy.networks}
+    attach(strategy, "discriminator", nets["discriminator"])
+    read = functools.partial(parts.dataset.read, parts.columns, 0)
+    seen = ["+".join(n for n, _ in step.updates) for step in run(strategy, nets, 4, batch_size=4, read=read)]
+    assert seen == ["discriminator+generator", "generator"] * 2
+
+
+def test_one_with_a_term_names_a_strategy_that_never_scores_real_against_fake():
+    class Alone(Seldom):
+        def step(self, nets, batches):
+            yield Update(nets.discriminator, nets.discriminator(next(batches)[0]).mean())
+
+    parts = resolve(tiny("gan-mnist", regularizers={"r1": {}}))
+    strategy = Alone(loss=parts.loss)
+    regularize(strategy, dict(parts.strategy.regularizers))
+    nets = {n: parts.architecture.build(n) for n in strategy.networks}
+    read = functools.partial(parts.dataset.read, parts.columns, 0)
+    with pytest.raises(PluginError, match="Alone never scored real against fake by self.loss"):
+        run(strategy, nets, 1, batch_size=4, read=read)
+
+
 def test_ada_raises_its_strength_when_the_discriminator_is_sure():
     ADA = registry().get("regularizer", "ada")
     ada = ADA(ADA.Config(speed=1000, target=0.6, most=0.5))
@@ -114,6 +155,9 @@ def test_ada_raises_its_strength_when_the_discriminator_is_sure():
         ada.after_step({"discriminator/real_sign": torch.tensor(sign)}, images)
         strengths.append(round(ada.p.item(), 4))
     assert strengths == [0.0, 0.1, 0.2, 0.1, 0.0, 0.5]
+    ada.after_step({"generator/loss": torch.tensor(1.0)}, 10_050)  # a step that doesn't train the discriminator
+    ada.after_step({"discriminator/real_sign": torch.tensor(0.0)}, 10_100)
+    assert ada.p.item() == pytest.approx(0.4)
     images = torch.rand(64, 3, 8, 8)
     changed = (ada.augment(images) != images).flatten(1).any(1).float().mean()
     assert changed > 0.9  # seven transformations, each on half of the images

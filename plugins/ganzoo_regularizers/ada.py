@@ -44,6 +44,8 @@ class ADA(Regularizer):
 
     def after_step(self, means, images):
         seen = [value for name, value in means.items() if name.endswith("/real_sign")]
+        if not seen:  # the discriminator isn't trained in every step
+            return
         way = (torch.stack(seen).mean() - self.config.target).sign() * (images - self.images) / self.config.speed
         self.p.add_(way).clamp_(0, self.config.most)
         self.images.fill_(images)
