@@ -259,7 +259,7 @@ class Engine:
         while self.due:
             found = self.processes.first(self._sample if self.due[0] == "sample" else self._measured)
             self.processes.agree()
-            if found is not None and self.due.pop(0) == "measure":
+            if found is not None and self.due.pop(0) == "measure" and found:
                 self._tell(self._row() | found)
                 if self.processes.first(lambda: self.best.is_now(self.latest)):
                     self._save()

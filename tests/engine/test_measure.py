@@ -58,6 +58,21 @@ def test_a_metric_that_does_not_exist_is_said_before_training_starts(tmp_path):
     assert not (tmp_path / "run" / "recipe.json").exists()
 
 
+def test_a_count_too_small_for_a_metric_is_said_before_training_starts(tmp_path):
+    with pytest.raises(GanzooError, match=r"metric 'precision,k=9' needs at least 10 pictures, and count is 9"):
+        ganzoo.train(recipe(metrics=["frechet-distance", "precision,k=9"], count=9), out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run" / "recipe.json").exists()
+
+
+def test_training_goes_on_where_a_metric_cannot_be_measured(tmp_path, caplog):
+    run = ganzoo.train(recipe(512, metrics=["label-accuracy"]), out=tmp_path / "run", device="cpu")
+    said = [record.message for record in caplog.records if "can't be measured" in record.message]
+    assert len(said) == 2
+    assert all("metric 'label-accuracy' needs labels" in line for line in said)
+    assert not any(name.startswith("measured/") for row in run.metrics() for name in row)
+    assert run.newest_export().name == "step-00000008"
+
+
 def test_a_run_without_measurements_has_no_best(tmp_path):
     with pytest.raises(GanzooError, match=r"add \[training.measure\]"):
         ganzoo.Run(tmp_path).best_export()
