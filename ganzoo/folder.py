@@ -238,14 +238,16 @@ def write(
     files: Mapping[str, bytes],
     force: bool = False,
 ) -> None:
-    """Write a model folder: `config` completed by the weights' hash and size, `networks` cast to its dtype."""
+    """Write a model folder: `config` completed by the weights' hash and size, `networks` cast to its dtype, or in
+    float32 where a number is too large for that."""
     if target.exists():
         _replaceable(target, force)
     states = {name: network.state_dict() for name, network in networks.items()}
+    config = {**config, "networks": list(networks), "dtype": _that_holds(states, config["dtype"])}
     try:
         with staged(target, replace=force) as staging:
             about = store(staging / "model.safetensors", states, config["dtype"])
-            (staging / "config.json").write_text(to_json({**config, "networks": list(networks), "weights": about}))
+            (staging / "config.json").write_text(to_json({**config, "weights": about}))
             for name, content in files.items():
                 (staging / name).write_bytes(content)
     except OSError as error:
@@ -271,6 +273,13 @@ def store(path: Path, states: Mapping[str, Mapping[str, Tensor]], dtype: str) ->
     tensors = {f"{name}.{key}": _cast(value, wanted) for name, state in states.items() for key, value in state.items()}
     path.write_bytes(save(tensors))
     return {"sha256": sha256(path), "size": path.stat().st_size}
+
+
+def _that_holds(states: Mapping[str, Mapping[str, Tensor]], dtype: str) -> str:
+    """This dtype, or float32 where it would make a finite number infinite."""
+    floats = [value for state in states.values() for value in state.values() if value.is_floating_point()]
+    lost = any(bool((value.isfinite() & value.to(DTYPES[dtype][1]).isinf()).any()) for value in floats)
+    return "float32" if lost else dtype
 
 
 def _cast(value: Tensor, dtype: Any) -> Tensor:

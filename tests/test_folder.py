@@ -60,6 +60,19 @@ def test_the_weights_are_stored_small_and_their_hash_recorded(folder):
     assert recorded == {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest(), "size": weights.stat().st_size}
 
 
+def test_weights_beyond_half_precision_are_stored_in_single(folder):
+    model = load(folder)
+    variances = [b for name, b in model.networks["generator"].named_buffers() if name.endswith("running_var")]
+    variances[0].mul_(1e6)
+    model.save(folder, force=True)
+    again = load(folder)
+    assert again.config.dtype == "float32"
+    assert {t.dtype for t in load_file(folder / "model.safetensors").values() if t.is_floating_point()} == {
+        torch.float32
+    }
+    assert torch.equal(again.sample(4, seed=0), model.sample(4, seed=0))
+
+
 def everything(folder):
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
