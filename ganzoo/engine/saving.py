@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class Saver:
     def __init__(self, engine: "Engine", allow_world_size_change: bool = False):
         self.engine, self.allow_world_size_change = engine, allow_world_size_change
         self.failures = 0
+        self.gone_back: Counter[int] = Counter()  # after steps that were bad, to the checkpoint of each step
 
     def newest(self) -> checkpoints.Checkpoint | None:
         """The newest complete checkpoint, the same one for all processes."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganzoo.engine.loop import Engine
 
 log = logging.getLogger("ganzoo")
-ATTEMPTS = 3
+ATTEMPTS = 3  # from one checkpoint
 SHOWN = 20
 
 
@@ -32,9 +32,15 @@ def check(engine: "Engine") -> bool:
     what = f"step {step}, update {update} gave a loss or gradient of {networks} that is not finite"
     _report(engine, bad[0], attempt)
     found = engine.saver.newest()
-    if found is None or attempt > ATTEMPTS:
+    times = engine.saver.gone_back[found.step] + 1 if found else 1
+    if found is None or times > ATTEMPTS:
+        since = (
+            f"the last of {times} such steps since the checkpoint of step {found.step}"
+            if found
+            else "and there is no checkpoint to go back to"
+        )
         error = TrainingError(
-            f"training diverged: {what}, {attempt} times; lower training.optimizer.lr, or set clip_norm "
+            f"training diverged: {what}, {since}; lower training.optimizer.lr, or set clip_norm "
             f"(the folder diverged/ of the run has a report)"
         )
         error.elsewhere = not engine.processes.is_main
@@ -42,7 +48,7 @@ def check(engine: "Engine") -> bool:
     if engine.processes.is_main:
         log.warning("%s; going back to step %d with other noise (attempt %d)", what, found.step, attempt)
     engine.saver.restore(found)
-    engine.attempt = attempt
+    engine.attempt, engine.saver.gone_back[found.step] = attempt, times
     return True
 
 

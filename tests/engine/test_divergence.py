@@ -52,14 +52,31 @@ def test_going_back_between_two_lines_of_the_log_writes_none(tmp_path, monkeypat
     assert [row["step"] for row in run.metrics()] == [4, 8]
 
 
-def test_what_diverges_each_time_ends_with_exit_code_3_and_keeps_what_was_good(tmp_path, monkeypatch):
+def test_steps_that_go_bad_now_and_then_do_not_end_a_run(tmp_path, monkeypatch, caplog):
+    """Each is mended, and a checkpoint is written before the next."""
+    original, bad = Engine._step, [3, 5, 7, 9, 11]
+
+    def step(self):
+        if self.steps in bad:
+            bad.remove(self.steps)
+            next(self.networks["generator"].parameters()).data[0].fill_(float("nan"))
+        original(self)
+
+    monkeypatch.setattr(Engine, "_step", step)
+    run = ganzoo.train(recipe(**{"training.images": 64}), out=tmp_path / "run", device="cpu")
+    assert [row["step"] for row in run.metrics()] == list(range(2, 18, 2))
+    assert "going back to step 10 with other noise (attempt 5)" in caplog.text
+
+
+@pytest.mark.parametrize("log_every", [8, 32])  # what is bad shows when a line is due, or only when a checkpoint is
+def test_what_diverges_each_time_ends_with_exit_code_3_and_keeps_what_was_good(log_every, tmp_path, monkeypatch):
     breaking(monkeypatch, attempts=100)
     with pytest.raises(
         TrainingError,
-        match=r"training diverged: step 4, update 0 gave .* of discriminator that is not finite, 4 times; lower "
-        r"training\.optimizer\.lr, or set clip_norm",
+        match=r"training diverged: step 4, update 0 gave .* of discriminator that is not finite, the last of 4 such "
+        r"steps since the checkpoint of step 2; lower training\.optimizer\.lr, or set clip_norm",
     ) as failed:
-        ganzoo.train(recipe(), out=tmp_path / "run", device="cpu")
+        ganzoo.train(recipe(**{"training.log_every": log_every}), out=tmp_path / "run", device="cpu")
     assert failed.value.exit_code == 3
     run = Run(tmp_path / "run")
     assert len(list((run.folder / "diverged").iterdir())) == 4
@@ -68,4 +85,5 @@ def test_what_diverges_each_time_ends_with_exit_code_3_and_keeps_what_was_good(t
     states = [saved.tensors(f"networks/{name}") for name in ("generator", "discriminator")]
     assert all(value.isfinite().all() for state in states for value in state.values())
     monkeypatch.undo()
-    assert newest(ganzoo.train(recipe(), out=run.folder, device="cpu").checkpoints).step == 8
+    again = recipe(**{"training.log_every": log_every})
+    assert newest(ganzoo.train(again, out=run.folder, device="cpu").checkpoints).step == 8
