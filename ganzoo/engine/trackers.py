@@ -36,11 +36,12 @@ class Tracker:
             if isinstance(table, dict) and part != "observers"  # which may hold keys
             for k, v in table.items()
         }
-        os.environ.setdefault("WANDB_DIR", str(run.folder))
-        self.accelerator.init_trackers(f"ganzoo-{run.recipe.name}", config=flat)
+        where = {"wandb": {"dir": os.environ.get("WANDB_DIR", str(run.folder))}}
+        self.accelerator.init_trackers(f"ganzoo-{run.recipe.name}", config=flat, init_kwargs=where)
 
     def ganzoo_metrics_logged(self, run: "Run", step: int, metrics: Mapping[str, float]) -> None:
         self.accelerator.log({k: v for k, v in metrics.items() if k != "step"}, step=step)
 
     def ganzoo_training_finished(self, run: "Run") -> None:
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:  # end_training() would end the processes' group as well
+            tracker.finish()

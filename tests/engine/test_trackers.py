@@ -4,11 +4,13 @@ import json
 import sqlite3
 
 import pytest
+import torch
 
 import ganzoo
 from ganzoo.errors import GanzooError
 from ganzoo.run import Run
-from tests.support import ganzoo_command, tiny
+from tests.engine.many import together
+from tests.support import ganzoo_command, python, tiny
 
 
 def test_a_tracker_that_is_not_there_is_said_before_anything_begins(tmp_path):
@@ -60,6 +62,32 @@ def test_weights_and_biases_is_given_every_line(tmp_path):
     told = path.read_bytes()  # records whose values are JSON
     for row in rows:
         assert json.dumps(row["generator/loss"]).encode() in told
+
+
+def test_each_training_of_a_process_has_its_weights_and_biases_in_its_own_folder(tmp_path):
+    pytest.importorskip("wandb", reason="wandb is not installed, so it was not tried")
+    code = f"""
+        import os
+        import ganzoo
+        from tests.support import tiny
+        for name in "ab":
+            ganzoo.train(tiny("gan-mnist"), out={str(tmp_path)!r} + "/" + name, device="cpu", trackers=["wandb"])
+        assert "WANDB_DIR" not in os.environ
+    """
+    done = python(code, WANDB_MODE="offline", WANDB_SILENT="true")
+    assert done.returncode == 0, done.stderr
+    assert [len(list((tmp_path / name / "wandb").glob("offline-run-*"))) for name in "ab"] == [1, 1]
+
+
+def twice(folder):
+    for name in "ab":
+        ganzoo.train(tiny("gan-mnist"), out=folder / name, device="cpu", trackers=["tensorboard"])
+    return torch.distributed.is_initialized()
+
+
+def test_processes_can_train_again_after_a_training_that_was_tracked(tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed, so it was not tried")
+    assert together(2, twice, tmp_path) == [True, True]
 
 
 def test_trackio_is_given_every_line(tmp_path):
