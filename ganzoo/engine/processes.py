@@ -36,7 +36,10 @@ class Processes:
         self.count: int = state.num_processes
         self.rank: int = state.process_index
         self.is_main: bool = state.is_main_process
-        self.device = wanted if wanted is not None and self.count == 1 else state.device
+        self.device: torch.device = state.device
+        if self.count == 1:  # Accelerate keeps to what the first training of a process was told
+            told = os.environ.get("ACCELERATE_TORCH_DEVICE")
+            self.device = wanted or torch.device(told or state.default_device)
         self.signal: Callable[[], int] = lambda: 0
         self._stop = 0
         self._hosts = _hosts() if self.count > 1 else None

@@ -244,3 +244,11 @@ def test_a_process_that_ends_is_noticed_at_once():
     first, second = together(2, one_ends)
     assert (first.kind, second) == ("TrainingError", "ended")
     assert "another process of this training ended" in first.message
+
+
+def test_a_training_on_the_cpu_does_not_keep_later_ones_from_the_gpu(monkeypatch):
+    assert Processes("cpu").device == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert Processes().device == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert Processes().device == torch.device("cpu")
