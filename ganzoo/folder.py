@@ -19,7 +19,7 @@ from ganzoo.architecture import Architecture
 from ganzoo.dataset import Spec
 from ganzoo.errors import GanzooError, ModelError, RecipeError
 from ganzoo.files import from_json, read_regular, sha256, staged, to_json
-from ganzoo.known import where_to_get
+from ganzoo.known import another_package, where_to_get
 from ganzoo.recipes import NAME, Part
 from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
@@ -174,6 +174,8 @@ class ModelFiles:
         part = config.architecture
         if part.name not in registry().names("architecture"):
             raise ModelError(f"{self.name} can't be built: {where_to_get('architecture', part.name)}")
+        if problem := another_package("architecture", part.name, config.requires):
+            raise ModelError(f"{self.name} can't be built: {problem}")
         try:
             architecture = architecture_of(part)
         except RecipeError as error:

@@ -4,10 +4,18 @@ import difflib
 import functools
 import re
 import tomllib
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from ganzoo.errors import GanzooError
 from ganzoo.registry import listing, registry
+from ganzoo.text import plain
+
+REQUIRED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95})(?:\s*>=\s*(\S{1,64}))?")
 
 
 @functools.cache
@@ -37,3 +45,38 @@ def where_to_get(kind: str, name: str) -> str:
         f"{meant}there is no {kind} {name!r} among the installed plugins (they have {listing(registry().names(kind))}) "
         "nor in a plugin that ganzoo knows; ask the model's author where it comes from, and install only what you trust"
     )
+
+
+def another_package(kind: str, name: str, requires: Iterable[str]) -> str | None:
+    """Why the installed component of this name isn't the one that a stranger's file was made with, as far as it says.
+
+    `requires` are the file's words, `ganzoo-wgan>=0.2`. What is ganzoo's own now may have been another package's.
+    """
+    try:
+        plugin = registry().entry(kind, name).plugin
+    except GanzooError:
+        return None  # two give the name, which is said where it is built
+    requires = tuple(requires)
+    if plugin.first_party or not requires:
+        return None
+    found = [match for match in map(REQUIRED.fullmatch, requires) if match]
+    floors = {canonicalize_name(match[1]): match[2] for match in found}
+    mine = canonicalize_name(plugin.distribution)
+    if mine not in floors:
+        named = plain(", ".join(floors), 200) or "no package"
+        return (
+            f"here {kind} {name!r} is of {plugin}, and the model was made with {named}; have its own package in place "
+            f"of {plugin.distribution}, if you trust it"
+        )
+    installed, floor = _version(plugin.version), _version(floors[mine] or "")
+    if installed and floor and installed < floor:
+        return f"it was made with {mine} {floor}, and {plugin.version} is installed here; upgrade it"
+    return None
+
+
+def _version(text: str) -> Version | None:
+    """A version without what only one computer knows of it, `+local`."""
+    try:
+        return Version(Version(text).public)
+    except InvalidVersion:
+        return None

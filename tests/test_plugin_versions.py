@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 import resource
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -141,6 +142,55 @@ def test_only_a_known_package_is_ever_suggested_for_installation(exported, monke
     monkeypatch.setattr("ganzoo.known.known_packages", lambda: {"ganzoo-moves": {"architecture": ["moves"]}})
     with pytest.raises(ModelError, match=r"'moves' comes with .*: pip install --upgrade ganzoo-moves"):
         ganzoo.load(f"file:{exported}", device="cpu")
+
+
+def _requires(folder, *lines):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"requires": lines}))
+
+
+def test_an_architecture_of_the_same_name_from_another_package_is_not_taken_for_it(exported, install, tmp_path):
+    shutil.rmtree(tmp_path / "ganzoo_moves-1.0.dist-info")
+    install("other", "ganzoo_moves_other", ganzoo_moves_other=HOOK)
+    with pytest.raises(ModelError) as caught:
+        ganzoo.load(f"file:{exported}", device="cpu")
+    assert str(caught.value).endswith(
+        "can't be built: here architecture 'moves' is of ganzoo-other 1.0, and the model was made with ganzoo-moves, "
+        "torch-ganzoo; have its own package in place of ganzoo-other, if you trust it"
+    )
+    _requires(exported)  # a model that says nothing is built as before
+    assert ganzoo.load(f"file:{exported}", device="cpu").name == "gan-mnist"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["ganzoo-moves>=1.1"], "made with ganzoo-moves 1.1, and 1.0 is installed here; upgrade it$"),
+        (["torch-ganzoo>=0.1", "GANZOO_moves >= 1.0.post1"], "made with ganzoo-moves 1.0.post1, and 1.0 is installed"),
+        (["torch-ganzoo>=0.1"], "'moves' is of ganzoo-moves 1.0, .* made with torch-ganzoo; "),
+        (["\u202eevil>=1", "evil @ git+https://e/x", "pip install evil", "x" * 97], "made with no package; "),
+        ([f"{i:090}>=1" for i in range(64)], r"made with 0{90}, 0{89}1, 0+…; "),
+    ],
+)
+def test_a_package_that_a_model_was_not_made_with_is_refused(exported, lines, words):
+    _requires(exported, *lines)
+    with pytest.raises(ModelError, match=words):
+        ganzoo.load(f"file:{exported}", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Ganzoo_Moves>=1.0", "ganzoo.moves>=1.0.dev3+g12ab", "ganzoo-moves>=1.0+mine", "ganzoo-moves>=?", "ganzoo-moves"],
+)
+def test_names_and_versions_of_packages_are_compared_as_pip_does(exported, line):
+    _requires(exported, line)
+    assert ganzoo.load(f"file:{exported}", device="cpu").name == "gan-mnist"
+
+
+def test_an_architecture_of_ganzoos_own_is_taken_whatever_a_model_was_made_with(unconditional_run, tmp_path):
+    unconditional_run.model(device="cpu").save(tmp_path / "model")
+    _requires(tmp_path / "model", "ganzoo-once>=3", "torch-ganzoo>=99")
+    assert ganzoo.load(f"file:{tmp_path / 'model'}", device="cpu").name == "gan-mnist"
 
 
 def _children():
