@@ -53,6 +53,18 @@ def test_nothing_is_written_through_a_link(begun, name, tmp_path):
     assert list((tmp_path / "elsewhere").glob("*.png"))
 
 
+def test_settings_of_observers_stay_in_the_run(tmp_path):
+    recipe = tiny("gan-mnist", observers={"data": {"token": "s3cret"}})
+    run = ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    assert run.recipe.observers == {"data": {"token": "s3cret"}}  # a run that goes on has them
+    run.model(device="cpu").save(tmp_path / "saved")
+    shutil.rmtree(run.exports)
+    run.model(device="cpu").save(tmp_path / "unfinished")  # of its newest checkpoint
+    ganzoo.train(recipe.changed({"training.images": 12}), out=run.folder, device="cpu")
+    for folder in (tmp_path / "saved", tmp_path / "unfinished", run.newest_export()):
+        assert not [name for name, content in contents(folder).items() if b"s3cret" in content]
+
+
 @pytest.fixture
 def run(tmp_path):
     return ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu")

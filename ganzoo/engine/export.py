@@ -62,6 +62,8 @@ def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
 def description(recipe: Recipe, spec: Spec, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
     """The config of a model of this recipe, with all settings filled in, on data of this spec."""
     entries = [registry().entry(kind, name) for kind, name in recipe.components]
+    tables = recipe.tables()
+    tables.pop("observers", None)  # their settings may hold keys
     return {
         "schema": 1,
         "name": recipe.name,
@@ -70,7 +72,7 @@ def description(recipe: Recipe, spec: Spec, networks: Mapping[str, nn.Module]) -
         "dtype": "float16",
         "networks": list(networks),
         "spec": spec.model_dump(mode="json"),
-        "recipe": recipe.tables(),
+        "recipe": tables,
         "requires": sorted({f"{e.plugin.distribution}>={e.plugin.version}" for e in entries}),
     }
 

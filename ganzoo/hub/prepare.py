@@ -74,7 +74,7 @@ def prepare(
     config |= {"licence": licence or config.get("licence")}
     if data_licence:
         config["spec"] = {**config["spec"], "licence": data_licence}
-    config["recipe"] = portable({k: v for k, v in config["recipe"].items() if k != "observers"})
+    config["recipe"] = portable(config["recipe"])
     if config.get("metrics"):
         config["metrics"] = _portable(config["metrics"], None)
     _check_metrics(config, weights)

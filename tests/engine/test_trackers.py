@@ -23,10 +23,10 @@ def test_tensorboard_is_given_every_line(tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed, so it was not tried")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    more = {"training.images": 12, "training.log_every": 4, "observers.mine": {"key": "a-secret"}}
+    more = {"training.images": 12, "training.log_every": 4, "observers.data": {"key": "a-secret"}}
     run = ganzoo.train(tiny("gan-mnist", **more), out=tmp_path / "run", device="cpu", trackers=["tensorboard"])
     written = {path for path in run.folder.rglob("*") if path.is_file() and b"a-secret" in path.read_bytes()}
-    assert {path.name for path in written} == {"recipe.json", "config.json", "manifest.json"}  # which are ganzoo's own
+    assert {path.name for path in written} == {"recipe.json", "manifest.json"}  # of the run and its checkpoints
     folder = {path.parent for path in run.folder.rglob("events.out.tfevents*")}
     losses = []
     for place in folder:
