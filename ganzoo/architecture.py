@@ -10,6 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ganzoo.settings import Settings
 
+CONDITIONS = ("label", "caption")  # what a model can be asked for
+
 
 class Architecture:
     """Builds named networks from settings.
@@ -22,7 +24,7 @@ class Architecture:
 
     networks: tuple[str, ...] = ("generator", "discriminator")
     published: tuple[str, ...] = ("generator",)  # what a model folder holds, and loading builds
-    conditions: tuple[str, ...] = ()  # what its networks take after the images or latents, by position
+    conditions: tuple[str, ...] = ()  # of CONDITIONS: what its networks take after images or latents, by position
     offers: tuple[str, ...] = ()  # what its networks can do beyond forward, for strategies that need it: "classes", ...
     image_range: tuple[float, float] = (-1.0, 1.0)  # of the images that the published networks make
     per_sample = True  # False: an example's result depends on its batch (batch norm, minibatch statistics)

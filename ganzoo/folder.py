@@ -253,7 +253,7 @@ def write(
             for name, content in files.items():
                 (staging / name).write_bytes(content)
     except OSError as error:
-        raise ModelError(f"{str(target)!r} can't be written: {error.strerror or error}") from None
+        raise ModelError(f"{str(target)!r} can't be written: {error.strerror or error}") from error
 
 
 def _replaceable(target: Path, force: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ganzoo.architecture import Architecture
+from ganzoo.architecture import CONDITIONS, Architecture
 from ganzoo.dataset import Dataset, Spec
 from ganzoo.errors import GanzooError, PluginError, RecipeError
 from ganzoo.loss import Loss
@@ -64,6 +64,11 @@ def resolve(recipe: Recipe) -> Parts:
             wrong.append(f"data: {error}")
     lacking = [c for c in recipe.data.conditions if dataset and c not in dataset.columns]
     wrong += [_lacks(recipe, column, dataset) for column in lacking if dataset]
+    wrong += [
+        f"data.conditions: a model can be asked for {' or '.join(CONDITIONS)}, not for {name!r}"
+        for name in recipe.data.conditions
+        if name not in (*CONDITIONS, *lacking)
+    ]
     settings = recipe.architecture.settings
     facts = dataset.spec.facts() if dataset else {}
     if not recipe.data.conditions:

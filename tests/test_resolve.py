@@ -9,6 +9,9 @@ from ganzoo.errors import RecipeError
 from ganzoo.recipes import Part, Recipe
 from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of, resolve
+from ganzoo_data.mnist import MNIST10k
+from ganzoo_vanilla.architectures import MLP
+from tests.support import tiny
 
 
 def mistakes(name, changes):
@@ -110,6 +113,29 @@ def test_mistakes_of_parts_and_between_them_are_listed_together():
 def test_a_column_that_the_data_lacks_is_named_with_what_it_has():
     found = mistakes("cgan-mnist", {"data.conditions": ["caption"]})
     assert any("has no 'caption'" in line and "it has image, label" in line for line in found)
+
+
+class Attributes(MNIST10k):
+    def __init__(self, config=None):
+        super().__init__(config)
+        self.hold(**self.data, attributes=torch.zeros(len(self.data["label"]), 40))
+
+
+class OnAttributes(MLP):
+    conditions = ("attributes",)
+
+
+def test_a_condition_that_no_model_could_be_asked_for_is_refused_before_anything_starts(monkeypatch, tmp_path):
+    more = {("dataset", "attributes"): Attributes, ("architecture", "on-attributes"): OnAttributes}
+    get = registry().get
+    monkeypatch.setattr(registry(), "get", lambda kind, name: more.get((kind, name)) or get(kind, name))
+    recipe = tiny("gan-mnist").changed(
+        {"data": {"name": "attributes", "conditions": ["attributes"]}, "architecture.name": "on-attributes"}
+    )
+    with pytest.raises(RecipeError) as caught:
+        ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    assert caught.value.mistakes == ["data.conditions: a model can be asked for label or caption, not for 'attributes'"]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_loss_that_the_strategy_does_not_use_is_refused():

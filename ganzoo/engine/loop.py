@@ -189,7 +189,9 @@ class Engine:
             try:
                 export(self.run, self.parts, self.published(), self.steps, self.images, self.seconds)
             except (OSError, ModelError) as error:
-                raise TrainingError(f"{error}; make room there and give the same command again") from None
+                refused = isinstance(error.__cause__ or error, OSError)  # by the system: a disk is full, say
+                more = "; make room there and give the same command again" if refused else ""
+                raise TrainingError(f"{error}{more}") from None
             self.best.catch_up()
             self.best.check(self.latest)
             health.examine(self.run, self.parts, self.published(), self.networks)

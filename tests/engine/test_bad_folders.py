@@ -151,6 +151,13 @@ def test_no_space_for_the_model_at_the_end(tmp_path, monkeypatch):
     assert Run(tmp_path / "run").newest_export().name == "step-00000003"
 
 
+def test_another_reason_why_the_model_is_not_written_asks_for_no_room(run):
+    (run.exports / "step-00000004").mkdir()
+    (run.exports / "step-00000004" / "notes.txt").write_text("mine")
+    with pytest.raises(TrainingError, match=r"no model folder that can be replaced \(notes.txt\); choose another$"):
+        train(run.folder, 4)
+
+
 def _as_somebody_else(whole, folder):
     train(whole, 1)  # which imports everything
     if os.geteuid() == 0:  # who may write anywhere
