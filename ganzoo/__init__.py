@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from ganzoo.dataset import Spec as Spec
     from ganzoo.errors import GanzooError as GanzooError
     from ganzoo.errors import NothingHeldOut as NothingHeldOut
+    from ganzoo.evaluation.evidence import Evidence as Evidence
     from ganzoo.features import Features as Features
     from ganzoo.hookspecs import files_in as files_in
     from ganzoo.hookspecs import hookimpl as hookimpl
     from ganzoo.hub.client import Hub as Hub
     from ganzoo.hub.publish import publish as publish
+    from ganzoo.loss import Logits as Logits
     from ganzoo.loss import Loss as Loss
     from ganzoo.metric import Measurement as Measurement
     from ganzoo.metric import Metric as Metric
@@ -47,17 +49,19 @@ if TYPE_CHECKING:
     from ganzoo.strategy import Progress as Progress
     from ganzoo.strategy import Strategy as Strategy
     from ganzoo.strategy import Update as Update
+    from ganzoo.strategy import Updates as Updates
 
 _HOME = {
     "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "train"),
     "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator", "recomputed"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError", "NothingHeldOut"),
+    "ganzoo.evaluation.evidence": ("Evidence",),
     "ganzoo.features": ("Features",),
     "ganzoo.hookspecs": ("files_in", "hookimpl"),
     "ganzoo.hub.client": ("Hub",),
     "ganzoo.hub.publish": ("publish",),
-    "ganzoo.loss": ("Loss",),
+    "ganzoo.loss": ("Logits", "Loss"),
     "ganzoo.metric": ("Measurement", "Metric", "Protocol", "Result"),
     "ganzoo.model": ("Model",),
     "ganzoo.precision": ("wide",),
@@ -66,7 +70,7 @@ _HOME = {
     "ganzoo.run": ("Run",),
     "ganzoo.settings": ("Settings",),
     "ganzoo.names": ("shipped_model",),
-    "ganzoo.strategy": ("LazyUpdate", "Progress", "Strategy", "Update"),
+    "ganzoo.strategy": ("LazyUpdate", "Progress", "Strategy", "Update", "Updates"),
 }
 _MODULES = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULES)

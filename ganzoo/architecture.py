@@ -31,7 +31,7 @@ class Architecture:
     channels_last = False  # True: convolutional, and `flatten` or `reshape` where it changes shapes: trained faster so
 
     def __init__(self, config: Any = None):
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
 
     def build(self, network: str) -> nn.Module:
         """A new network, randomly initialised from torch's generator. `network` is one of `networks`."""

@@ -14,16 +14,22 @@ class Spec(Settings):
 
     name: str = Field(max_length=200, description="the dataset and its split")
     count: int = Field(ge=1, description="examples in one pass")
-    size: int | None = Field(None, ge=1, le=65536, description="side of the square images in pixels")
-    channels: int | None = Field(None, ge=1, le=4, description="1 grey, 3 colour")
-    labels: tuple[str, ...] = Field((), max_length=100_000, description="name of each class")
-    domains: tuple[str, ...] = Field((), max_length=100, description="names of the image domains, for translation")
-    scale: int | None = Field(None, ge=1, le=64, description="how much larger the output is, for super-resolution")
-    caption_length: int | None = Field(None, ge=1, le=4096, description="bytes of a caption, where there are any")
+    size: int | None = Field(default=None, ge=1, le=65536, description="side of the square images in pixels")
+    channels: int | None = Field(default=None, ge=1, le=4, description="1 grey, 3 colour")
+    labels: tuple[str, ...] = Field(default=(), max_length=100_000, description="name of each class")
+    domains: tuple[str, ...] = Field(
+        default=(), max_length=100, description="names of the image domains, for translation"
+    )
+    scale: int | None = Field(
+        default=None, ge=1, le=64, description="how much larger the output is, for super-resolution"
+    )
+    caption_length: int | None = Field(
+        default=None, ge=1, le=4096, description="bytes of a caption, where there are any"
+    )
     licence: str = Field(max_length=500, description="SPDX expression of the data, or the words of its terms")
-    attribution: str = Field("", max_length=5000, description="credit that the licence asks for")
+    attribution: str = Field(default="", max_length=5000, description="credit that the licence asks for")
     repository: str = Field(
-        "",
+        default="",
         max_length=200,
         pattern=r"^([\w.-]+/[\w.-]+)?$",
         description="user/name of the data set, where the Hub has it",
@@ -51,7 +57,7 @@ class Dataset:
     columns: tuple[str, ...]
 
     def __init__(self, config: Any = None):
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
 
     @classmethod
     def is_place(cls, setting: str, value: str) -> bool:

@@ -35,7 +35,7 @@ class Features:
     network: nn.Module
 
     def __init__(self, config: Any = None):
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
 
     def embed(self, images: Tensor) -> Tensor:
         """Features, (N, width), of images as `prepare` gives them. Gradients flow to the images."""

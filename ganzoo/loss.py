@@ -31,7 +31,7 @@ class Loss(nn.Module):
 
     def __init__(self, config: Any = None):
         super().__init__()
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
 
     def discriminator(self, real: Logits, fake: Logits) -> Tensor:
         """What the discriminator minimises: a scalar, small when real logits are high and fake ones low."""

@@ -44,7 +44,7 @@ class Metric:
     pixelwise = False  # True: thumbnails of unlike sizes can't be compared, so the sets' pictures must have one size
 
     def __init__(self, config: Any = None):
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
 
     @property
     def minimum(self) -> int:
@@ -64,24 +64,32 @@ class Protocol(Settings):
     """How a number was measured. The first fields decide what it can be compared with, the last three only inform."""
 
     metric: str = Field(max_length=200)
-    settings: dict[str, Any] = Field({}, description="of the metric, with their version")
-    features: str = Field("none", max_length=200, description="feature network")
-    features_sha256: str = Field("", max_length=64, description="hash of its weights")
-    reference: str = Field("none", max_length=500, description="what the samples are compared with, and its split")
-    reference_sha256: str = Field("", max_length=64, description="hash of its pixels")
-    reference_count: int = Field(0, ge=0)
-    training: str = Field("none", max_length=500, description="what the model learned from, where the metric uses it")
-    training_sha256: str = Field("", max_length=64, description="hash of its pixels")
+    settings: dict[str, Any] = Field(default={}, description="of the metric, with their version")
+    features: str = Field(default="none", max_length=200, description="feature network")
+    features_sha256: str = Field(default="", max_length=64, description="hash of its weights")
+    reference: str = Field(
+        default="none", max_length=500, description="what the samples are compared with, and its split"
+    )
+    reference_sha256: str = Field(default="", max_length=64, description="hash of its pixels")
+    reference_count: int = Field(default=0, ge=0)
+    training: str = Field(
+        default="none", max_length=500, description="what the model learned from, where the metric uses it"
+    )
+    training_sha256: str = Field(default="", max_length=64, description="hash of its pixels")
     count: int = Field(ge=1, description="samples of each seed that entered")
-    labels: str = Field("none", max_length=500, description="how often each is asked of a model that knows labels")
-    counterparts: str = Field("none", max_length=100, description="how a sample's own one in the reference entered")
-    resize: str = Field("none", max_length=200)
-    colour: str = Field("as is", max_length=200)
-    crop: str = Field("none", max_length=200)
-    depth: str = Field("8 bits a channel", max_length=100)
-    seeds: tuple[int, ...] = Field((), max_length=1000)
+    labels: str = Field(
+        default="none", max_length=500, description="how often each is asked of a model that knows labels"
+    )
+    counterparts: str = Field(
+        default="none", max_length=100, description="how a sample's own one in the reference entered"
+    )
+    resize: str = Field(default="none", max_length=200)
+    colour: str = Field(default="as is", max_length=200)
+    crop: str = Field(default="none", max_length=200)
+    depth: str = Field(default="8 bits a channel", max_length=100)
+    seeds: tuple[int, ...] = Field(default=(), max_length=1000)
     libraries: dict[str, str] = {}
-    hardware: str = Field("", max_length=300)
+    hardware: str = Field(default="", max_length=300)
 
     def differences(self, other: "Protocol") -> list[str]:
         """What makes numbers by the two protocols unlike, in words; empty when they can be compared."""
@@ -97,10 +105,12 @@ class Measurement(Settings):
 
     title: str = Field(max_length=200, description="as people call it: Fréchet distance (digits-cnn)")
     value: float
-    spread: float | None = Field(None, ge=0, description="standard deviation over the seeds; none for a single seed")
+    spread: float | None = Field(
+        default=None, ge=0, description="standard deviation over the seeds; none for a single seed"
+    )
     values: tuple[float, ...] = Field(max_length=1000, description="one a seed")
     higher_is_better: bool
-    per_class: dict[str, float] = Field({}, max_length=100_000, description="means over the seeds")
+    per_class: dict[str, float] = Field(default={}, max_length=100_000, description="means over the seeds")
     details: dict[str, float] = {}
     protocol: Protocol
 

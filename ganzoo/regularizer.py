@@ -36,7 +36,7 @@ class Regularizer(nn.Module):
 
     def __init__(self, config: Any = None):
         super().__init__()
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
 
     @property
     def every(self) -> int:

@@ -117,7 +117,7 @@ class Strategy(nn.Module):
 
     def __init__(self, config: Any = None, loss: Loss | None = None):
         super().__init__()
-        self.config = config if config is not None else self.Config()
+        self.config: Any = config if config is not None else self.Config()
         self.loss = loss if loss is not None else Loss()
         self.regularizers = nn.ModuleDict()  # those of the recipe, by name
 

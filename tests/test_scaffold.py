@@ -1,10 +1,11 @@
 """`ganzoo new-plugin`: what it writes installs, passes its own tests, lints and trains, within two minutes."""
 
+import shutil
 import time
 
 import pytest
 
-from tests.installed import Installed
+from tests.installed import ROOT, Installed
 from tests.support import ganzoo_command
 
 
@@ -60,6 +61,23 @@ def test_it_lints(made):
     for command in (("check",), ("format", "--check")):
         done = there.run("python", "-m", "ruff", *command, "--no-cache", ".", cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+TYPES = """
+[mypy]
+strict = true
+[mypy-ganzoo_swirly_two.*]
+disallow_untyped_defs = false
+"""
+
+
+def test_its_types_are_ganzoos_and_so_are_those_of_a_plugin_with_annotations(made):
+    there, folder, _ = made
+    (there.place / "mypy.ini").write_text(TYPES)  # without pydantic's plugin, which an author need not have
+    options = ("--config-file", there.place / "mypy.ini", "--cache-dir", there.place / "types")
+    typed = shutil.copy(ROOT / "tests" / "typed_plugin.py", there.place)  # beside no other ganzoo than the wheel
+    done = there.run("python", "-m", "mypy", *options, folder / "ganzoo_swirly_two", typed)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
