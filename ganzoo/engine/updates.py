@@ -15,6 +15,7 @@ from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import seed
 from ganzoo.engine.reduction import Gradients, agree_on, average
 from ganzoo.errors import GanzooError, PluginError
+from ganzoo.precision import wide
 from ganzoo.strategy import OVER, Strategy, Update, together
 
 Read = Callable[[int, int], tuple[Tensor, ...]]
@@ -214,7 +215,7 @@ class Stepper:
                 gradients[name] = _sum(gradients.get(name), share, 1 / self.accumulate)
             for metric, value in {update.called: update.loss.detach(), **update.metrics}.items():
                 key = f"{'+'.join(networks)}/{metric}"
-                value = value if self.accumulate == 1 else value / self.accumulate
+                value = wide(value) if self.accumulate == 1 else wide(value) / self.accumulate
                 metrics[key] = metrics[key] + value if key in metrics else value
 
     def _gradients(

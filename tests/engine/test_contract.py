@@ -388,3 +388,31 @@ def test_bf16_covers_the_forward_and_penalties_are_widened():
     done = run(Casts(), nets, steps=1, read=lambda a, b: tuple(t.float() for t in data(a, b)), precision="bf16")
     assert not done[0].updates[0][1]
     assert all(p.dtype == torch.float32 for p in nets["discriminator"].parameters())
+
+
+def test_in_bf16_state_follows_metrics_in_float32():
+    class Follows(Regularizer):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("real", torch.zeros(()))
+
+        def observe(self, real, fake):
+            return {"real": real.mean()}
+
+        def after_step(self, means, images):
+            self.real.lerp_(means["discriminator/real"], 1.0)
+
+    def read(start, stop):
+        return tuple(t.float() for t in data(start, stop))
+
+    def followed(kind, accumulate):
+        strategy = Plain(loss=Wasserstein())
+        regularize(strategy, {"follows": Follows()})
+        nets = {name: net.float() for name, net in networks(**PAIR).items()}
+        (done,) = run(strategy, nets, steps=1, read=read, precision=kind, accumulate=accumulate)
+        assert all(value.dtype == torch.float32 for values in done.metrics.values() for value in values)
+        return strategy.regularizers["follows"].real.item()
+
+    exact = followed("fp32", 1)
+    assert followed("bf16", 1) == pytest.approx(exact, abs=2**-8)
+    assert followed("bf16", 4) == pytest.approx(exact, abs=2**-8)
