@@ -197,7 +197,8 @@ def _pairs(
                 for regularizer in strategy.regularizers.values():
                     said = regularizer.observe(*verdicts)  # type: ignore[operator]
                     update.metrics |= {name: value.detach() for name, value in said.items()}
-                found.append((update, real.shown, Pair(real.images, fake.images, real.condition)))
+                pair = Pair(real.images, fake.images, real.condition, fake.condition)
+                found.append((update, real.shown, pair))
     return found
 
 

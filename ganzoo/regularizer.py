@@ -6,17 +6,37 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ganzoo.errors import PluginError
 from ganzoo.loss import Logits, Slopes
 from ganzoo.settings import Settings
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The images of one discriminator update: real and generated, (N, C, H, W), detached, and their condition."""
+    """The images of one discriminator update, (N, C, H, W), detached: real ones and generated ones.
+
+    `condition` is what real images were scored under, `fake_condition` what generated ones were: mostly the same.
+    """
 
     real: Tensor
     fake: Tensor
     condition: tuple[Tensor, ...] = ()
+    fake_condition: tuple[Tensor, ...] = ()
+
+    @property
+    def between(self) -> tuple[Tensor, ...]:
+        """The condition of what lies between a real and a fake image: that of both. Raises PluginError.
+
+        The same means the same tensors: to compare their values would wait for the device.
+        """
+        ours, theirs = self.condition, self.fake_condition
+        if len(ours) != len(theirs) or not all(a.is_set_to(b) for a, b in zip(ours, theirs, strict=True)):
+            raise PluginError(
+                "the strategy scores real images under one condition and fakes under another, and there is none for a "
+                "point between the two; regularise it by r1, r2 or dragan, or give both calls of the discriminator the "
+                "same tensors"
+            )
+        return ours
 
 
 class Regularizer(nn.Module):

@@ -159,7 +159,7 @@ class Strategy(nn.Module):
             scored = [self.logits_and_slopes(D, (x,), *condition) for x in images]
             return tuple(logits[0] for logits, _ in scored), tuple(slopes[0] for _, slopes in scored)
         x = torch.cat(images).detach().requires_grad_()
-        logits = D(x, *(torch.cat([c] * many) for c in condition))
+        logits = D(x, *(torch.cat([c] * many) if many > 1 else c for c in condition))
         (squared,) = squared_gradient_norms([logits], [x])
         return _apart(logits, images), _apart(squared, images)
 

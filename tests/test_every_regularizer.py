@@ -335,3 +335,51 @@ def test_mistakes_are_named_with_what_there_is():
 def test_every_strategy_with_a_loss_has_a_discriminator_for_them():
     for recipe in adversarial().values():
         assert discriminators(resolve(tiny(recipe)).strategy)
+
+
+class OwnConditions(Strategy):
+    """Fakes are scored under conditions of their own."""
+
+    def step(self, nets, batches):
+        D = nets.discriminator
+        real, fake, ours, theirs = next(batches)
+        yield Update(D, self.loss.discriminator(D(real, ours), D(fake, theirs)))
+
+
+class Asked(nn.Module):
+    """A discriminator whose slope is its condition; it remembers the conditions that it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor, self.conditions = nn.Parameter(torch.ones(())), []
+
+    def forward(self, images, condition):
+        self.conditions.append(condition)
+        return self.factor * condition * images.sum((1, 2, 3))
+
+
+def regularised(name, settings, ours, theirs):
+    """The one update of a discriminator, whose gradient has squared norm condition^2 at each of 4 pixels."""
+    strategy = OwnConditions(loss=registry().get("loss", "hinge")())
+    kind = registry().get("regularizer", name)
+    regularize(strategy, {name: kind(kind.Config(**settings))})
+    nets = SimpleNamespace(generator=None, discriminator=Asked())
+    images = torch.zeros(2, 1, 2, 2)
+    ((update,),) = updates(strategy, nets, iter([(images, images + 1, ours, theirs)]))
+    return update.metrics[name].item(), nets.discriminator.conditions[2:]
+
+
+def test_images_are_regularised_under_the_condition_that_they_were_scored_under():
+    ours, theirs = torch.full((2,), 2.0), torch.full((2,), 3.0)
+    assert regularised("r1", {"gamma": 2.0}, ours, theirs)[0] == 4 * 2**2
+    assert regularised("r2", {"gamma": 2.0}, ours, theirs)[0] == 4 * 3**2
+    _, asked = regularised("consistency", {"fake_weight": 1.0}, ours, theirs)
+    assert [condition[0].item() for condition in asked] == [2, 2, 3, 3]
+
+
+def test_between_real_and_fake_there_is_no_condition_unless_both_have_the_same():
+    ours = torch.full((2,), 2.0)
+    penalty, _ = regularised("gradient-penalty", {"weight": 1.0}, ours, ours.detach())
+    assert penalty == pytest.approx((4 - 1) ** 2)
+    with pytest.raises(PluginError, match="under one condition and fakes under another, .*; regularise it by r1, r2"):
+        regularised("gradient-penalty", {}, ours, torch.full((2,), 3.0))

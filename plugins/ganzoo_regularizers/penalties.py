@@ -27,7 +27,7 @@ class R2(R1):
     """Zero-centred gradient penalty on generated images (Mescheder et al., 2018, eq. 10)."""
 
     def term(self, D, pair):
-        return self.config.gamma / 2 * zero_centered_penalty(D, pair.fake, *pair.condition)
+        return self.config.gamma / 2 * zero_centered_penalty(D, pair.fake, *pair.fake_condition)
 
 
 class GradientPenalty(Regularizer):
@@ -42,7 +42,7 @@ class GradientPenalty(Regularizer):
 
     def term(self, D, pair):
         x = interpolate(pair.real, pair.fake)
-        return self.config.weight * gradient_penalty(D, x, *pair.condition, target=self.config.target)
+        return self.config.weight * gradient_penalty(D, x, *pair.between, target=self.config.target)
 
 
 class DRAGAN(Regularizer):
@@ -73,8 +73,9 @@ class Consistency(Regularizer):
         every: int = EVERY
 
     def term(self, D, pair):
-        weighted = (self.config.weight, pair.real), (self.config.fake_weight, pair.fake)
-        terms = [w * self.difference(D, x, pair.condition) for w, x in weighted if w]
+        real = self.config.weight, pair.real, pair.condition
+        fake = self.config.fake_weight, pair.fake, pair.fake_condition
+        terms = [w * self.difference(D, x, condition) for w, x, condition in (real, fake) if w]
         return torch.stack(terms).sum() if terms else pair.real.new_zeros(())
 
     def difference(self, D, images, condition):
