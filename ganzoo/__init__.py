@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ganzoo.api import load as load
     from ganzoo.api import models as models
     from ganzoo.api import recipe as recipe
+    from ganzoo.api import register as register
     from ganzoo.api import train as train
     from ganzoo.architecture import Architecture as Architecture
     from ganzoo.architecture import Discriminator as Discriminator
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from ganzoo.strategy import Updates as Updates
 
 _HOME = {
-    "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "train"),
+    "ganzoo.api": ("build", "evaluate", "load", "models", "recipe", "register", "train"),
     "ganzoo.architecture": ("Architecture", "Discriminator", "Generator", "Translator", "recomputed"),
     "ganzoo.dataset": ("Dataset", "ResidentDataset", "Spec"),
     "ganzoo.errors": ("GanzooError", "NothingHeldOut"),

@@ -77,6 +77,16 @@ def recipe(source: str | Path | Mapping[str, Any]) -> Recipe:
     return Recipe.load(source)
 
 
+def register(kind: str, name: str, part: type) -> None:
+    """Let recipes of this program name a part of its own, a class: `register("loss", "mine", Mine)`.
+
+    `kind` is architecture, loss, strategy, regularizer, dataset, features or metric. It lasts as long as the program,
+    and a second class of one name takes the place of the first; what others are to use belongs into a plugin. Raises
+    GanzooError for a class of another kind, and for a name that an installed plugin has.
+    """
+    registry().register(kind, name, part)
+
+
 def build(name: str, *, network: str | None = None, **settings: Any) -> "nn.Module":
     """An untrained network of an architecture: `build("dcgan", size=64, channels=3)` gives its published one."""
     from pydantic import ValidationError

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from ganzoo.errors import GanzooError
-from ganzoo.registry import listing, registry
+from ganzoo.registry import HERE, listing, registry
 from ganzoo.text import plain
 
 REQUIRED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95})(?:\s*>=\s*(\S{1,64}))?")
@@ -57,7 +57,7 @@ def another_package(kind: str, name: str, requires: Iterable[str]) -> str | None
     except GanzooError:
         return None  # two give the name, which is said where it is built
     requires = tuple(requires)
-    if plugin.first_party or not requires:
+    if plugin.first_party or plugin is HERE or not requires:
         return None
     found = [match for match in map(REQUIRED.fullmatch, requires) if match]
     floors = {canonicalize_name(match[1]): match[2] for match in found}

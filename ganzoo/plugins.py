@@ -48,7 +48,7 @@ class Plugin:
         warnings.warn(message, stacklevel=3)
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
+        return f"{self.distribution} {self.version}".rstrip()
 
 
 def find_plugins() -> tuple[pluggy.PluginManager, list[Plugin]]:

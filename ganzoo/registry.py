@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ganzoo.errors import PluginError, UnknownNameError
+from ganzoo.errors import GanzooError, PluginError, UnknownNameError
 from ganzoo.plugins import Plugin, find_plugins
 
 # kind -> (hook, the class that a component must be; None for files)
@@ -26,6 +26,7 @@ KINDS = {
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+HERE = Plugin("here", "this program", "", "")  # what `register` was given is of it
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,22 @@ class Registry:
         entries.append(Entry(kind, name, target, plugin))
         plugin.provides.setdefault(kind, []).append(name)
 
+    def register(self, kind: str, name: str, part: type) -> None:
+        """See `ganzoo.register`."""
+        base = KINDS.get(kind, ("", None))[1]
+        if base is None:
+            kinds = ", ".join(kind for kind, (_, base) in KINDS.items() if base)
+            raise GanzooError(f"there is no kind of part {kind!r} to register; there are: {kinds}")
+        if not (isinstance(part, type) and issubclass(part, import_string(base))):
+            given = part.__name__ if isinstance(part, type) else f"an object of {type(part).__name__}"
+            raise GanzooError(f"a {kind} is a subclass of {base.replace(':', '.')}, and {given} isn't one")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise GanzooError(f"{name!r} is no name of a part; use letters, digits and . _ -")
+        installed = [entry for entry in self._entries.get((kind, name), ()) if entry.plugin is not HERE]
+        if installed:
+            raise GanzooError(f"{kind} {name!r} is of {installed[0].plugin}; take another name")
+        self._entries[kind, name] = [Entry(kind, name, part, HERE)]
+
     def names(self, kind: str) -> list[str]:
         """Every name of a kind, sorted."""
         return sorted(name for k, name in self._entries if k == kind)
@@ -98,6 +115,8 @@ class Registry:
         entry = self.entry(kind, name)
         base = KINDS[kind][1]
         if base is None:
+            return entry.target
+        if entry.plugin is HERE:
             return entry.target
         try:
             component = import_string(entry.target)

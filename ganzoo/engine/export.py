@@ -17,7 +17,7 @@ from ganzoo.evaluation import translation
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
 from ganzoo.recipes import Recipe
-from ganzoo.registry import registry
+from ganzoo.registry import HERE, registry
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 
@@ -61,7 +61,7 @@ def describe(parts: Parts, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
 
 def description(recipe: Recipe, spec: Spec, networks: Mapping[str, nn.Module]) -> dict[str, Any]:
     """The config of a model of this recipe, with all settings filled in, on data of this spec."""
-    entries = [registry().entry(kind, name) for kind, name in recipe.components]
+    plugins = [registry().entry(kind, name).plugin for kind, name in recipe.components]
     tables = recipe.tables()
     tables.pop("observers", None)  # their settings may hold keys
     return {
@@ -73,7 +73,7 @@ def description(recipe: Recipe, spec: Spec, networks: Mapping[str, nn.Module]) -
         "networks": list(networks),
         "spec": spec.model_dump(mode="json"),
         "recipe": tables,
-        "requires": sorted({f"{e.plugin.distribution}>={e.plugin.version}" for e in entries}),
+        "requires": sorted({f"{p.distribution}>={p.version}" for p in plugins if p is not HERE}),
     }
 
 

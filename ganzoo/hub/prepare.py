@@ -16,7 +16,7 @@ from ganzoo.files import git_hash, open_regular, sha256, to_json
 from ganzoo.folder import MOST, PUBLISHED, ModelConfig, ModelFiles, store
 from ganzoo.hub.licences import carried, problems
 from ganzoo.model import Model
-from ganzoo.registry import registry
+from ganzoo.registry import HERE, registry
 from ganzoo.run import Run
 from ganzoo.settings import Settings, mistakes
 from ganzoo.text import plain, tokens_in
@@ -63,6 +63,12 @@ def prepare(
     files = ModelFiles.of(source)
     config = files.config().tables()
     Model.read(files, device="cpu")  # what nobody could load is not published
+    architecture = files.config().architecture.name
+    if registry().entry("architecture", architecture).plugin is HERE:
+        raise PublishError(
+            f"{repo} can't be published: its architecture {architecture!r} is of this program alone, so nobody else "
+            "could load it; put it into a plugin, which `ganzoo new-plugin` begins"
+        )
     try:
         for name in names:
             with open_regular(source / name) as old, (staging / name).open("wb") as new:
