@@ -1,6 +1,5 @@
 """The plugin packages that ganzoo knows: the only ones that an error tells people to install."""
 
-import difflib
 import functools
 import re
 import tomllib
@@ -39,11 +38,9 @@ def where_to_get(kind: str, name: str) -> str:
     package = package_of(kind, name)
     if package:
         return f"{kind} {name!r} comes with a plugin that isn't active here: pip install --upgrade {package}"
-    close = difflib.get_close_matches(name, registry().names(kind), n=3, cutoff=0.5)
-    meant = f"did you mean {' or '.join(repr(one) for one in close)}? " if close else ""
     return (
-        f"{meant}there is no {kind} {name!r} among the installed plugins (they have {listing(registry().names(kind))}) "
-        "nor in a plugin that ganzoo knows; ask the model's author where it comes from, and install only what you trust"
+        f"there is no {kind} {name!r} among the installed plugins (they have {listing(registry().names(kind))}) nor in "
+        "a plugin that ganzoo knows; install only what you trust: its config.json names its packages under `requires`"
     )
 
 

@@ -134,6 +134,8 @@ def test_without_its_plugin_a_model_names_the_part_that_is_missing(exported, mon
     with pytest.raises((ModelError, RecipeError), match="'moves'") as caught:
         ganzoo.load(f"file:{exported}", device="cpu")
     assert "pip install ganzoo-moves" not in str(caught.value)  # a stranger's file names no package to install
+    assert "did you mean" not in str(caught.value)  # nobody typed the name
+    assert str(caught.value).endswith("its config.json names its packages under `requires`")
 
 
 def test_only_a_known_package_is_ever_suggested_for_installation(exported, monkeypatch):
