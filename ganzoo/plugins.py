@@ -39,7 +39,7 @@ class Plugin:
     def first_party(self) -> bool:
         return self.distribution == FIRST_PARTY
 
-    def fail(self, what: str, error: BaseException) -> None:
+    def fail(self, what: str, error: BaseException | None = None) -> None:
         """Remember why it is skipped, and warn; with `GANZOO_STRICT=1` raise PluginError."""
         self.error = " ".join(what.split())
         message = f"plugin {self.name!r} of {self} is skipped: {self.error}"
@@ -60,12 +60,18 @@ def find_plugins() -> tuple[pluggy.PluginManager, list[Plugin]]:
     manager.add_hookspecs(hookspecs)
     allowed = os.environ.get("GANZOO_PLUGINS")
     names = None if allowed is None else {name.strip() for name in allowed.split(",")}
-    found = []
-    # first-party first, so that their names are taken when others ask for them
-    for point in sorted(entry_points(group=GROUP), key=lambda p: (not _plugin(p).first_party, p.name)):
+    found: list[Plugin] = []
+    for point in sorted(entry_points(group=GROUP), key=_order):
         if names is None or point.name in names:
-            found.append(_load(manager, point))
+            namesake = next((plugin for plugin in found if plugin.name == point.name and plugin.error is None), None)
+            found.append(_load(manager, point) if namesake is None else _left_out(point, namesake))
     return manager, found
+
+
+def _order(point: EntryPoint) -> tuple[bool, str, str]:
+    """First-party first, so that their names are taken when others ask for them."""
+    plugin = _plugin(point)
+    return not plugin.first_party, plugin.name, plugin.distribution
 
 
 def _plugin(point: EntryPoint) -> Plugin:
@@ -74,6 +80,13 @@ def _plugin(point: EntryPoint) -> Plugin:
     about = point.dist.metadata.json
     licence = str(about.get("license_expression") or about.get("license") or "unknown")
     return Plugin(point.name, point.dist.name, point.dist.version, licence.splitlines()[0])
+
+
+def _left_out(point: EntryPoint, namesake: Plugin) -> Plugin:
+    plugin = _plugin(point)
+    used = namesake.distribution
+    plugin.fail(f"both {namesake} and {plugin} have an entry point {point.name!r}, and the one of {used} is used")
+    return plugin
 
 
 def _load(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:

@@ -106,7 +106,8 @@ class Registry:
         if len(entries) > 1:
             claims = " and ".join(str(entry.plugin) for entry in entries)
             raise PluginError(
-                f"{kind} {name!r} is contributed by {claims}; uninstall one, or name one in GANZOO_PLUGINS"
+                f"{kind} {name!r} is contributed by {claims}; uninstall one, or set GANZOO_PLUGINS to the plugins that "
+                "you need (`ganzoo plugins` lists them) without one of these"
             )
         return entries[0]
 

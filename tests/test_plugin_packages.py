@@ -79,8 +79,8 @@ def test_two_that_give_one_name_are_both_named_at_look_up(there):
     done = there.run("ganzoo", "info", "loss:wave", plugins=(*SOUND, "twin"))
     assert done.returncode == 2
     assert done.stderr == (
-        "error: loss 'wave' is contributed by ganzoo-twin 1.0 and ganzoo-wave 0.4; uninstall one, or name one in "
-        "GANZOO_PLUGINS\n"
+        "error: loss 'wave' is contributed by ganzoo-twin 1.0 and ganzoo-wave 0.4; uninstall one, or set "
+        "GANZOO_PLUGINS to the plugins that you need (`ganzoo plugins` lists them) without one of these\n"
     )
     assert "(loss of ganzoo-wave 0.4, MIT)" in there.run("ganzoo", "info", "loss:wave", plugins=SOUND).stdout
 

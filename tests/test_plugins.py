@@ -202,6 +202,29 @@ def test_names_are_listed_without_torch():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_of_two_packages_with_one_entry_point_the_first_that_works_is_used(tmp_path, broken):
+    for name in "fine", "other":  # in this order, whatever that of the folders on the path is
+        source = "import nothing_of_this_name" if broken and name == "fine" else FINE % (name, "nowhere:Nothing")
+        files = {f"ganzoo_{name}": source}
+        distribution(tmp_path, f"ganzoo-{name}", f"ganzoo_{name}", points=f"lab = ganzoo_{name}", **files)
+    found = look(tmp_path)
+    (warning,) = found["warnings"]
+    if broken:
+        assert "'lab' of ganzoo-fine 1.0 is skipped: ModuleNotFoundError" in warning
+        assert "other" in found["names"]
+        return
+    assert warning == (
+        "plugin 'lab' of ganzoo-other 1.0 is skipped: both ganzoo-fine 1.0 and ganzoo-other 1.0 have an entry point "
+        "'lab', and the one of ganzoo-fine is used"
+    )
+    assert "fine" in found["names"]
+    assert "other" not in found["names"]
+    done = ganzoo_command("models", paths=[tmp_path], GANZOO_STRICT="1")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {warning}\n"
+
+
 def test_a_name_in_letters_of_another_script_is_refused(tmp_path):
     spoof = "hіnge"  # noqa: RUF001  (a Cyrillic i)
     distribution(tmp_path, "ganzoo-spoof", "ganzoo_spoof", ganzoo_spoof=FINE % (spoof, "nowhere:Nothing"))
