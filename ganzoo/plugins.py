@@ -1,5 +1,6 @@
 """Find the installed plugins, and keep a broken one from hurting the others."""
 
+import inspect
 import os
 import time
 import warnings
@@ -42,10 +43,14 @@ class Plugin:
     def fail(self, what: str, error: BaseException | None = None) -> None:
         """Remember why it is skipped, and warn; with `GANZOO_STRICT=1` raise PluginError."""
         self.error = " ".join(what.split())
-        message = f"plugin {self.name!r} of {self} is skipped: {self.error}"
+        self.warn(f"is skipped: {self.error}", error)
+
+    def warn(self, what: str, error: BaseException | None = None) -> None:
+        """Warn of it; with `GANZOO_STRICT=1` raise PluginError."""
+        message = f"plugin {self.name!r} of {self} {what}"
         if os.environ.get("GANZOO_STRICT") == "1":
             raise PluginError(message) from error
-        warnings.warn(message, stacklevel=3)
+        warnings.warn(message, stacklevel=4)
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}".rstrip()
@@ -106,4 +111,13 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
         plugin.fail(f"{type(error).__name__}: {error}", error)
     finally:
         plugin.seconds = time.perf_counter() - began
+    unmarked = [name for name in dir(plugin.module) if _lacks_mark(manager, plugin.module, name)]
+    if unmarked:
+        lacks = f"has {', '.join(unmarked)} without @ganzoo.hookimpl"
+        plugin.warn(f"{lacks}; an observer without it is never called")
     return plugin
+
+
+def _lacks_mark(manager: pluggy.PluginManager, module: Any, name: str) -> bool:
+    is_function = name.startswith(f"{GROUP}_") and inspect.isroutine(getattr(module, name))
+    return is_function and manager.parse_hookimpl_opts(module, name) is None

@@ -1,5 +1,6 @@
 """Turn a recipe's names into components: registry look-up in two passes, and every mistake in one message."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,7 @@ def resolve(recipe: Recipe) -> Parts:
         wrong += _irregularities(recipe, strategy, regularizers)
         regularize(strategy, regularizers)
     wrong += _disagreements(recipe, dataset, architecture, strategy)
+    wrong += _observers(recipe)
     if wrong or dataset is None or architecture is None or strategy is None:
         raise RecipeError(recipe.name, wrong)
     return Parts(_filled(recipe, configs, regularizers), dataset.spec, dataset, architecture, loss, strategy)
@@ -204,6 +206,16 @@ def _irregularities(recipe: Recipe, strategy: Strategy, regularizers: Mapping[st
         for one in acting
         if frozen
     ]
+
+
+def _observers(recipe: Recipe) -> list[str]:
+    names = [plugin.name for plugin in registry().plugins]
+    wrong = []
+    for name in recipe.observers:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        wrong += [] if name in names else [f"observers.{name}: there is no plugin of this name{meant}"]
+    return wrong
 
 
 def _filled(recipe: Recipe, configs: Mapping[str, Any], regularizers: Mapping[str, Regularizer]) -> Recipe:

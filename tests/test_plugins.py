@@ -225,6 +225,34 @@ def test_of_two_packages_with_one_entry_point_the_first_that_works_is_used(tmp_p
     assert done.stderr == f"error: {warning}\n"
 
 
+UNMARKED = (
+    FINE % ("mine", "nowhere:Nothing")
+    + """
+import ganzoo
+
+def ganzoo_training_started(run):
+    print("never called")
+
+def ganzoo_models():
+    return {}
+
+ganzoo_words = ["no hook"]
+"""
+)
+
+
+def test_hooks_without_their_mark_are_named(tmp_path):
+    distribution(tmp_path, "ganzoo-lab", "ganzoo_lab", ganzoo_lab=UNMARKED)
+    (warning,) = look(tmp_path)["warnings"]
+    assert warning == (
+        "plugin 'lab' of ganzoo-lab 1.0 has ganzoo_models, ganzoo_training_started without @ganzoo.hookimpl; an "
+        "observer without it is never called"
+    )
+    done = ganzoo_command("models", paths=[tmp_path], GANZOO_STRICT="1")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {warning}\n"
+
+
 def test_a_name_in_letters_of_another_script_is_refused(tmp_path):
     spoof = "hіnge"  # noqa: RUF001  (a Cyrillic i)
     distribution(tmp_path, "ganzoo-spoof", "ganzoo_spoof", ganzoo_spoof=FINE % (spoof, "nowhere:Nothing"))

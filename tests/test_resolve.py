@@ -110,6 +110,13 @@ def test_mistakes_of_parts_and_between_them_are_listed_together():
     assert {line.split(":")[0] for line in found} == {"loss.name", "training.ema.critic"}
 
 
+def test_settings_of_an_observer_that_is_not_installed_are_a_mistake():
+    assert mistakes("gan-mnist", {"observers.vanila": {"every": 3}, "observers.data": {}}) == [
+        "observers.vanila: there is no plugin of this name; did you mean 'vanilla'?"
+    ]
+    assert mistakes("gan-mnist", {"observers.x": {}}) == ["observers.x: there is no plugin of this name"]
+
+
 def test_a_column_that_the_data_lacks_is_named_with_what_it_has():
     found = mistakes("cgan-mnist", {"data.conditions": ["caption"]})
     assert any("has no 'caption'" in line and "it has image, label" in line for line in found)
