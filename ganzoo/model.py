@@ -22,7 +22,8 @@ from ganzoo.images import grid, png
 from ganzoo.memory import kept_for_now, room_for
 from ganzoo.precision import say_if_slow
 from ganzoo.resolve import built
-from ganzoo.text import directions
+from ganzoo.settings import mistakes
+from ganzoo.text import directions, plain
 
 MOST = 10_000_000  # images of one call
 MANY = 2**18  # pixels left to make from which memory is held: giving it back takes milliseconds
@@ -156,14 +157,25 @@ class Model:
             say_if_slow(dtype, "keep models in float32 here")
         return self
 
-    def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads."""
+    def save(
+        self, folder: str | Path, *, force: bool = False, name: str | None = None, licence: str | None = None
+    ) -> None:
+        """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads, under another `name` or `licence` where
+        they are given. Raises ModelError."""
         mine, config = self.files, {key: value for key, value in self.config.tables().items() if key != "training"}
+        changes = {key: value for key, value in (("name", name), ("licence", licence)) if value is not None}
         if mine is None:
-            files = {"README.md": card.render(config).encode()}
-            files |= {"samples.png": png(self.sheet())} if self.task == "generate" else {}
+            files = {"samples.png": png(self.sheet())} if self.task == "generate" else {}
         else:
-            files = {name: mine.read(name) for name in ("README.md", "samples.png") if mine.has(name)}
+            files = {file: mine.read(file) for file in ("README.md", "samples.png") if mine.has(file)}
+        if name is not None:
+            config.pop("repository", None)  # what is there has the old name
+        if mine is None or changes:
+            try:
+                config = ModelConfig.read(config | changes).tables()
+                files["README.md"] = card.render(config).encode()
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # a stranger's may hold anything
+                raise ModelError(f"{self.name!r} can't be saved so: {plain('; '.join(mistakes(error)), 400)}") from None
         model_folder.write(Path(folder), config, self.networks, files, force)
 
     def sample(

@@ -11,6 +11,9 @@ from safetensors.torch import load_file, save_file
 import ganzoo
 from ganzoo.errors import ModelError
 from ganzoo.folder import FILES, MOST
+from ganzoo.registry import registry
+from ganzoo.testing import checks_of
+from tests.support import distribution
 
 
 @pytest.fixture
@@ -71,6 +74,48 @@ def test_weights_beyond_half_precision_are_stored_in_single(folder):
         torch.float32
     }
     assert torch.equal(again.sample(4, seed=0), model.sample(4, seed=0))
+
+
+SHIPS = """
+from pathlib import Path
+from ganzoo import hookimpl
+
+@hookimpl
+def ganzoo_models():
+    return {"digits": Path(__file__).with_name("digits")}
+"""
+
+
+def test_a_model_is_saved_under_another_name_and_a_licence_as_a_plugin_ships_it(tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    ganzoo.load("cgan-mnist", device="cpu").save(folder)  # one that has learned something
+    edit(folder, repository="user/cgan-mnist")
+    load(folder).save(tmp_path / "digits", name="digits", licence="cc-by-sa-4.0")
+    config = load(tmp_path / "digits").config.tables()
+    assert (config["name"], config["licence"], "repository" in config) == ("digits", "cc-by-sa-4.0", False)
+    card = (tmp_path / "digits" / "README.md").read_text()
+    assert "license: cc-by-sa-4.0" in card
+    assert 'ganzoo.load("digits")' in card
+    for name in ("model.safetensors", "samples.png"):
+        assert (folder / name).read_bytes() == (tmp_path / "digits" / name).read_bytes()
+    distribution(tmp_path, "ganzoo-ships", "ganzoo_ships", ganzoo_ships=SHIPS)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.cache_clear()
+    try:
+        checks = checks_of("ships")
+        for check in checks:
+            check()
+    finally:
+        registry.cache_clear()
+    assert len(checks) > 1
+
+
+def test_a_name_that_no_model_can_have_is_refused(model, tmp_path):
+    with pytest.raises(ModelError, match=r"can't be saved so: name: "):
+        model.save(tmp_path / "model", name="../etc")
+    with pytest.raises(ModelError, match=r"can't be saved so: licence: "):
+        model.save(tmp_path / "model", licence="x" * 201)
+    assert not (tmp_path / "model").exists()
 
 
 def everything(folder):
