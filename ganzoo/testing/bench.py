@@ -244,6 +244,11 @@ def weights(networks: Networks) -> dict[str, Tensor]:
     return {f"{n}.{key}": value.clone() for n, net in networks.items() for key, value in net.state_dict().items()}
 
 
+def narrowed(networks: Networks) -> str:
+    """The tensors of the networks that are no longer float32, in words."""
+    return ", ".join(n for n, t in weights(networks).items() if t.is_floating_point() and t.dtype != torch.float32)
+
+
 class SameNoise(TorchFunctionMode):
     """Every example of a batch gets the same random draw, so that micro-batches compare with the whole batch."""
 

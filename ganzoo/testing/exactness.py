@@ -3,14 +3,17 @@
 import copy
 import pickle
 import random
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzoo.engine.processes import Processes
+from ganzoo.engine.updates import Read
 from ganzoo.errors import PluginError
-from ganzoo.testing.bench import Bench, SameNoise, walk, weights
+from ganzoo.testing.bench import Bench, SameNoise, narrowed, walk, weights
 from ganzoo.testing.contract import Fault, NotRun, Subject, check, need
 from ganzoo.testing.ranks import run
 
@@ -19,7 +22,7 @@ STEPS = 4
 
 @check("strategy")
 def determinism(subject: Subject) -> None:
-    """The seed fixes the step: no other source of random numbers, and no clock."""
+    """The seed fixes the step: no other source of random numbers, and no clock. Another seed gives another step."""
     moved, states = [], pickle.dumps((random.getstate(), np.random.get_state()))  # noqa: NPY002
     for _ in range(2):
         bench = Bench(subject)
@@ -29,8 +32,35 @@ def determinism(subject: Subject) -> None:
     need(quiet, subject, "draws from random or numpy, whose state no checkpoint holds; draw from torch")
     same = all(torch.equal(a, b) for a, b in zip(moved[0].values(), moved[1].values(), strict=True))
     need(same, subject, "gives other weights under the same seed; draw from torch's own generator and read no clock")
-    other = Bench(subject)
-    walk(other.stepper(other.strategy(), other.networks, seed=1), STEPS)
+    other, draws = Bench(subject), _Draws()  # type: ignore[no-untyped-call]
+    stepper = other.stepper(other.strategy(), other.networks, seed=1)
+    stepper.read = draws.aside(stepper.read)  # which has a seed of its own
+    with draws:
+        walk(stepper, STEPS)
+    if not draws.seen:
+        raise NotRun("no random number is drawn, so that there is nothing for the seed to change")
+    same = all(torch.equal(a, b) for a, b in zip(moved[0].values(), weights(other.networks).values(), strict=True))
+    need(not same, subject, "draws the same numbers under any seed; draw from torch's own generator")
+
+
+class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes whether a random number is drawn, by whatever generator of torch."""
+
+    seen = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen |= torch.Tag.nondeterministic_seeded in func.tags
+        return func(*args, **(kwargs or {}))
+
+    def aside(self, read: Read) -> Read:
+        """The same, unnoticed."""
+
+        def unnoticed(start: int, stop: int) -> tuple[Tensor, ...]:
+            seen, rows = self.seen, read(start, stop)
+            self.seen = seen
+            return rows
+
+        return unnoticed
 
 
 @check("strategy")
@@ -102,3 +132,5 @@ def bf16(subject: Subject) -> None:
     done = walk(bench.stepper(bench.strategy(), bench.networks, precision="bf16"), 2)
     finite = not any(bool(bad) for step in done for _, bad in step.updates)
     need(finite, subject, "isn't finite in bf16; widen with ganzoo.wide before squares, roots and sums")
+    narrow = narrowed(bench.networks)
+    need(not narrow, subject, f"leaves {narrow} in another precision than float32; narrow copies, not the weights")

@@ -14,7 +14,7 @@ from ganzoo.penalties import zero_centered_penalty
 from ganzoo.regularized import attach, regularize, updates
 from ganzoo.regularizer import Regularizer
 from ganzoo.strategy import Strategy, Update, Updates
-from ganzoo.testing.bench import Bench, Logistic, SameNoise, walk, weights
+from ganzoo.testing.bench import Bench, Logistic, SameNoise, narrowed, walk, weights
 from ganzoo.testing.contract import Fault, NotRun, Subject, check, need, needs_settings
 from ganzoo.testing.strategies import _inside, _NoSync
 
@@ -163,3 +163,5 @@ def bf16(subject: Subject) -> None:
     done = walk(bench.stepper(bench.strategy(), bench.networks, precision="bf16"), 2)
     finite = not any(bool(bad) for step in done for _, bad in step.updates)
     need(finite, subject, "isn't finite in bf16; widen with ganzoo.wide before squares, roots and sums")
+    narrow = narrowed(bench.networks)
+    need(not narrow, subject, f"leaves {narrow} in another precision than float32; narrow copies, not the weights")

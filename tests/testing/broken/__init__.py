@@ -1,12 +1,12 @@
 """A plugin whose every part breaks the contract in one way. `CAUGHT` says which check must catch it."""
 
-from ganzoo import Architecture, Dataset, Loss, Metric, Strategy, files_in, hookimpl
-from tests.testing.broken import architectures, datasets, losses, metrics, strategies, translators
+from ganzoo import Architecture, Dataset, Loss, Metric, Regularizer, Strategy, files_in, hookimpl
+from tests.testing.broken import architectures, datasets, losses, metrics, regularizers, strategies, translators
 from tests.testing.broken.losses import Good as Good
 from tests.testing.broken.marks import CAUGHT as CAUGHT
 
 CAUGHT |= {recipe: ({"trains_and_resumes"}, set()) for recipe in ("detached-picture", "forgets-its-weight")}
-MODULES = architectures, datasets, losses, metrics, strategies, translators
+MODULES = architectures, datasets, losses, metrics, regularizers, strategies, translators
 
 
 def _parts(base):
@@ -37,6 +37,11 @@ def ganzoo_datasets():
 @hookimpl
 def ganzoo_metrics():
     return _parts(Metric)
+
+
+@hookimpl
+def ganzoo_regularizers():
+    return _parts(Regularizer)
 
 
 @hookimpl

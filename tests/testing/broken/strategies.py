@@ -190,3 +190,22 @@ class ForgetsTheReal(Fine):
 class NeverTheGenerator(Fine):
     def step(self, nets, batches):
         yield next(super().step(nets, batches))
+
+
+@caught_by("determinism")
+class IgnoresTheSeed(Fine):
+    def step(self, nets, batches):
+        G, D = nets.generator, nets.discriminator
+        real, *condition = next(batches)
+        latents = torch.randn(len(real), 4, generator=torch.Generator().manual_seed(0), dtype=real.dtype)
+        fake = G(latents, *condition)
+        yield self.judge(D, real, fake.detach(), condition)
+        yield self.make(G, D, real, fake, condition)
+
+
+@caught_by("bf16")
+class NarrowsItsWeights(Fine):
+    def step(self, nets, batches):
+        if torch.is_autocast_enabled("cpu"):
+            nets.generator.bfloat16()
+        yield from super().step(nets, batches)
