@@ -37,11 +37,6 @@ class Parts:
         return (*self.strategy.inputs, *self.recipe.data.conditions)
 
     @property
-    def names(self) -> list[tuple[str, str]]:
-        """Kind and name of each component."""
-        return self.recipe.components
-
-    @property
     def exact(self) -> bool:
         """A big batch equals the same examples in micro-batches or processes."""
         parts = self.architecture, self.loss, self.strategy, *self.strategy.regularizers.values()

@@ -84,7 +84,7 @@ def _say_what_was_refused(parts: Parts) -> None:
     with contextlib.suppress(GanzooError):
         plugin = registry().entry("recipe", name).plugin
         for said in plugin.refused:
-            if said.startswith(tuple(f"{kind} {part!r} " for kind, part in parts.names)):
+            if said.startswith(tuple(f"{kind} {part!r} " for kind, part in parts.recipe.components)):
                 log.warning(
                     "recipe %r doesn't train what %s has under that name: %s; rename it there", name, plugin, said
                 )

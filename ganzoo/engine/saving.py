@@ -100,7 +100,7 @@ class Saver:
         }
 
     def _plugins(self) -> dict[str, str]:
-        plugins = [registry().entry(kind, name).plugin for kind, name in self.engine.parts.names]
+        plugins = [registry().entry(kind, name).plugin for kind, name in self.engine.parts.recipe.components]
         return {p.distribution: p.version for p in plugins}
 
     def append(self, row: dict[str, Any]) -> None:

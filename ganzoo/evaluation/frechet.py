@@ -10,8 +10,7 @@ from torch import Tensor
 class Moments:
     """Mean and scatter of a stream of features, in float64; those of two streams merge exactly.
 
-    `mean` is (width,), `scatter` the (width, width) sum of outer products about the mean. A process sends its three
-    tensors (`tensors`) and the receiver merges `Moments.of(...)`: no features travel.
+    `mean` is (width,), `scatter` the (width, width) sum of outer products about the mean.
     """
 
     count: int
@@ -29,14 +28,6 @@ class Moments:
         for start in range(0, len(features), chunk):
             moments.add(features[start : start + chunk])
         return moments
-
-    @classmethod
-    def of(cls, tensors: dict[str, Tensor]) -> "Moments":
-        """What `tensors` gave, on another process or from a file."""
-        return cls(int(tensors["count"]), tensors["mean"], tensors["scatter"])
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {"count": torch.tensor(self.count), "mean": self.mean, "scatter": self.scatter}
 
     def add(self, features: Tensor) -> None:
         """Take in features (N, width)."""

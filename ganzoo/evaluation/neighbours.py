@@ -35,12 +35,8 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     return inside / (k * len(fake)), float(covered.double().mean())
 
 
-def radii(points: Tensor, k: int) -> Tensor:
-    """Distance from each of (N, width) points to its k-th nearest other point."""
-    return _squared_radii(points, k).sqrt()
-
-
 def _squared_radii(points: Tensor, k: int) -> Tensor:
+    """Squared distance from each of (N, width) points to its k-th nearest other point."""
     found: list[Tensor] = []
     for start, distances in _distances(points, points):
         distances.diagonal(start).fill_(torch.inf)  # a point is no neighbour of its own

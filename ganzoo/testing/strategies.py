@@ -10,15 +10,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzoo.errors import PluginError
-from ganzoo.strategy import Strategy, Update
+from ganzoo.strategy import Strategy
 from ganzoo.testing.bench import BATCH, CLASSES, Bench, Paired, walk, weights
 from ganzoo.testing.contract import Fault, NotRun, Subject, check, need
 
 STEPS = 4
-
-
-def updates_of(yielded: Update | tuple[Update, ...]) -> tuple[Update, ...]:
-    return (yielded,) if isinstance(yielded, Update) else tuple(yielded)
 
 
 @check("strategy")

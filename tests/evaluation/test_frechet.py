@@ -39,10 +39,10 @@ def test_a_set_has_no_distance_to_itself_even_without_full_rank():
     assert abs(frechet_distance(moments, moments)) < 1e-6
 
 
-def test_moments_of_two_processes_merge_to_those_of_one():
+def test_moments_of_two_streams_merge_to_those_of_one():
     points = torch.randn(1000, 16, generator=torch.Generator().manual_seed(3)) * 3 + 100
     whole, first, second = Moments.over(points), Moments.over(points[:333], chunk=50), Moments.over(points[333:])
-    first.merge(Moments.of(second.tensors()))  # as they travel
+    first.merge(second)
     assert first.count == whole.count == 1000
     torch.testing.assert_close(first.mean, points.double().mean(0), rtol=0, atol=1e-10)
     torch.testing.assert_close(first.covariance, torch.cov(points.double().T), rtol=1e-10, atol=1e-10)

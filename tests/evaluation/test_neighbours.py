@@ -3,14 +3,17 @@
 import pytest
 import torch
 
-from ganzoo.evaluation.neighbours import density_coverage, nearest, precision_recall, radii
+from ganzoo.evaluation.neighbours import density_coverage, nearest, precision_recall
 
 LINE = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
 
 
-def test_the_radius_is_the_distance_to_the_kth_other_point():
-    assert radii(LINE, 1).tolist() == [1, 1, 1, 1]
-    assert radii(LINE, 2).tolist() == [2, 1, 1, 2]
+@pytest.mark.parametrize(("k", "radius"), [(1, 1.0), (2, 2.0)])
+def test_a_ball_reaches_to_the_kth_other_point(k, radius):
+    about_the_ends = torch.tensor([[-radius - 0.01], [-radius], [3 + radius], [3.01 + radius]])
+    assert precision_recall(LINE, about_the_ends, k)[0] == 0.5
+    # radii are 1, 1, 1, 1 or 2, 1, 1, 2: in either case the balls of 2 and 3 alone hold 2.5
+    assert density_coverage(LINE, torch.tensor([[2.5]]), k)[0] == 2 / k
 
 
 def test_precision_and_recall_on_a_line():
