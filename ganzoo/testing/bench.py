@@ -27,6 +27,7 @@ from ganzoo.testing.contract import NotRun, Subject, needs_settings
 from ganzoo.testing.smallest import tiny
 
 BATCH, CLASSES, SHAPE = 8, 3, (3, 8, 8)
+FRACTIONS = 0.0, 0.5, 0.99  # of the budget, where a strategy is tried: it may have phases
 Networks = dict[str, nn.Module]
 
 
@@ -122,12 +123,15 @@ class Bench:
         """The strategy says so, and so do the networks that it is tried on."""
         return self.kind.per_sample and (self.setting is None or self.setting.architecture.per_sample)
 
-    def strategy(self, loss: Loss | None = None) -> Strategy:
+    def strategy(self, loss: Loss | None = None, at: float = 0.0) -> Strategy:
+        """As it is at a fraction of the budget."""
         given = {} if self.setting is None else self.setting.recipe.strategy.settings
         try:
-            return self.kind(self.subject.config(**given), loss or Logistic())
+            made = self.kind(self.subject.config(**given), loss or Logistic())
         except ValueError as error:
             raise needs_settings(error) from None
+        made.progress = Progress(fraction=at)
+        return made
 
     def copies(self) -> Networks:
         return copy.deepcopy(self.networks)
@@ -217,8 +221,10 @@ def _fits_the_pair(subject: Subject) -> bool:
     nets = {"generator": TinyGenerator(False), "discriminator": TinyDiscriminator(False)}
     try:
         strategy = subject.target(subject.config(), Logistic())
-        for _ in strategy.step(SimpleNamespace(**nets), itertools.repeat((torch.zeros(2, *SHAPE),))):
-            pass
+        for fraction in FRACTIONS:
+            strategy.progress = Progress(fraction=fraction)
+            for _ in strategy.step(SimpleNamespace(**nets), itertools.repeat((torch.zeros(2, *SHAPE),))):
+                pass
     except AttributeError as error:
         return not isinstance(error.obj, TinyGenerator | TinyDiscriminator)
     except Exception:
@@ -226,17 +232,28 @@ def _fits_the_pair(subject: Subject) -> bool:
     return True
 
 
-def walk(stepper: Stepper, steps: int, first: int = 0, images: int = 0, stay: bool = False) -> list[Step]:
-    """Take steps from step `first`; with `stay` the same batches and noise, and no history, again and again."""
-    done = []
+def walk(
+    stepper: Stepper, steps: int, first: int = 0, images: int = 0, of: int | None = None, stay: bool = False
+) -> list[Step]:
+    """Take steps from step `first`; over `of` steps, by default to the last of these, the budget is used up.
+
+    With `stay` the same batches and noise at the same fraction of the budget, and no history, again and again.
+    """
+    done, last = [], (of or first + steps) - 1
     if stay:
         stepper.strategy.__dict__["keep"] = lambda examples: None
-    for number in range(steps):
-        place = 0 if stay else first + number
-        stepper.strategy.__dict__["progress"] = Progress(place, 0 if stay else images, 0.0)
+    for place in range(first, first + steps):
+        if not stay:
+            fraction = FRACTIONS[-1] * place / max(last, 1)
+            stepper.strategy.__dict__["progress"] = Progress(place, images, fraction)
         done.append(stepper.step())
         images += done[-1].drawn
     return done
+
+
+def updated(step: Step) -> set[str]:
+    """The networks that a step updated."""
+    return {name for names, _ in step.updates for part in names.split(" and ") for name in part.split("+")}
 
 
 def weights(networks: Networks) -> dict[str, Tensor]:

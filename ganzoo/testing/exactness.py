@@ -70,7 +70,7 @@ def exact_resume(subject: Subject) -> None:
     walk(whole.stepper(whole.strategy(), whole.networks, optimizer="adam"), 2 * STEPS)
     first = Bench(subject)
     stepper = first.stepper(first.strategy(), first.networks, optimizer="adam")
-    done = walk(stepper, STEPS)
+    done = walk(stepper, STEPS, of=2 * STEPS)
     then = Bench(subject)
     again = then.stepper(then.strategy(), then.networks, optimizer="adam")
     for name, network in then.networks.items():

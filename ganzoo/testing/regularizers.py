@@ -13,7 +13,7 @@ from ganzoo.loss import Loss
 from ganzoo.penalties import zero_centered_penalty
 from ganzoo.regularized import attach, regularize, updates
 from ganzoo.regularizer import Regularizer
-from ganzoo.strategy import Strategy, Update, Updates
+from ganzoo.strategy import Progress, Strategy, Update, Updates
 from ganzoo.testing.bench import Bench, Logistic, SameNoise, narrowed, walk, weights
 from ganzoo.testing.contract import Fault, NotRun, Subject, check, need, needs_settings
 from ganzoo.testing.strategies import _inside, _NoSync
@@ -38,12 +38,13 @@ class Regularized(Bench):
     def __init__(self, subject: Subject, **how: Any):
         super().__init__(subject, kind=Plain, **how)
 
-    def strategy(self, loss: Loss | None = None) -> Strategy:
+    def strategy(self, loss: Loss | None = None, at: float = 0.0) -> Strategy:
         try:
             regularizer: Regularizer = self.subject.target(self.subject.config())
         except ValueError as error:
             raise needs_settings(error) from None
         strategy = Plain(None, loss or Logistic())
+        strategy.progress = Progress(fraction=at)
         regularize(strategy, {self.subject.name: regularizer})
         torch.manual_seed(0)
         for name, network in self.networks.items():
@@ -128,7 +129,7 @@ def exact_resume(subject: Subject) -> None:
     walk(whole.stepper(whole.strategy(), whole.networks, optimizer="adam"), 2 * STEPS)
     first, then = Regularized(subject), Regularized(subject)
     stepper = first.stepper(first.strategy(), first.networks, optimizer="adam")
-    done = walk(stepper, STEPS)
+    done = walk(stepper, STEPS, of=2 * STEPS)
     again = then.stepper(then.strategy(), then.networks, optimizer="adam")
     for name, network in then.networks.items():
         network.load_state_dict(first.networks[name].state_dict())

@@ -1,6 +1,7 @@
 """The contract of a strategy, tried with the engine's own executor on tiny networks."""
 
 import copy
+import itertools
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganzoo.errors import PluginError
 from ganzoo.strategy import Strategy
-from ganzoo.testing.bench import BATCH, CLASSES, Bench, Paired, walk, weights
+from ganzoo.testing.bench import BATCH, CLASSES, FRACTIONS, Bench, Logistic, Paired, updated, walk, weights
 from ganzoo.testing.contract import Fault, NotRun, Subject, check, need
 
 STEPS = 4
@@ -38,12 +39,12 @@ def _benches(subject: Subject) -> list[Bench]:
 
 @check("strategy")
 def trains_all(subject: Subject) -> None:
-    """Each of its networks is updated, within 64 steps at the latest."""
+    """Each of its networks is updated, within 64 steps that go through the whole budget."""
     bench = Bench(subject)
     stepper, moved = bench.stepper(bench.strategy(), bench.networks), set[str]()
     for number in range(64):
-        (step,) = walk(stepper, 1, number, number * BATCH)
-        moved |= {name for names, _ in step.updates for part in names.split(" and ") for name in part.split("+")}
+        (step,) = walk(stepper, 1, number, number * BATCH, of=64)
+        moved |= updated(step)
         if moved == set(bench.kind.networks):
             return
     idle = sorted(set(bench.kind.networks) - moved)
@@ -62,7 +63,7 @@ def named_networks_only(subject: Subject) -> None:
             yield batch
 
     parameters = [p for net in bench.networks.values() for p in net.parameters()]
-    for _ in bench.strategy().step(nets, kept()):
+    for _ in (update for at in FRACTIONS for update in bench.strategy(at=at).step(nets, kept())):
         clean = all(p.grad is None for p in parameters)
         need(clean, subject, "calls backward() itself; yield Update(network, loss), and the engine takes the gradients")
         need(
@@ -77,16 +78,14 @@ def named_networks_only(subject: Subject) -> None:
 def state_in_after_step(subject: Subject) -> None:
     """`step` changes nothing of self, not even in place: with accumulation several run over one strategy."""
     bench = Bench(subject)
-    strategy, nets = bench.strategy(), SimpleNamespace(**bench.networks)
-    before = _inside(strategy)
-    for _ in strategy.step(nets, bench.batches()):
-        after = _inside(strategy)
-        changed = [name for name in {**before, **after} if not _equal(before.get(name), after.get(name))]
-        need(
-            not changed,
-            subject,
-            f"changes self.{', self.'.join(changed)} in step; use a local variable, or after_step(self, means)",
-        )
+    nets = SimpleNamespace(**bench.networks)
+    for strategy in (bench.strategy(at=at) for at in FRACTIONS):
+        before = _inside(strategy)
+        for _ in strategy.step(nets, bench.batches()):
+            after = _inside(strategy)
+            changed = [name for name in {**before, **after} if not _equal(before.get(name), after.get(name))]
+            said = f"changes self.{', self.'.join(changed)} in step; use a local variable, or after_step(self, means)"
+            need(not changed, subject, said)
 
 
 def _inside(strategy: Strategy) -> dict[str, Any]:
@@ -121,8 +120,9 @@ def no_values_in_step(subject: Subject) -> None:
     bench = Bench(subject)
     try:
         with _NoSync():  # type: ignore[no-untyped-call]
-            for _ in bench.strategy().step(SimpleNamespace(**bench.networks), bench.batches()):
-                pass
+            for at in FRACTIONS:
+                for _ in bench.strategy(at=at).step(SimpleNamespace(**bench.networks), bench.batches()):
+                    pass
     except Fault as fault:
         raise Fault(f"{subject} {fault}") from None
 
@@ -133,10 +133,11 @@ def direction(subject: Subject) -> None:
     bench = Bench(subject)
     if not bench.is_pair or len(bench.kind.networks) < 2 or not bench.kind.needs_loss:
         raise NotRun("it isn't an adversarial pair")
-    for name, other in (("discriminator", "generator"), ("generator", "discriminator")):
+    turns = (("discriminator", "generator"), ("generator", "discriminator"))
+    for name, other, at in ((*turn, at) for turn in turns for at in _asked(bench, turn[0]) or FRACTIONS[:1]):
         nets = bench.copies()
         before = _scores(nets)
-        walk(bench.stepper(bench.strategy(), nets, rates={other: 1e-12, name: 0.02}), 8, stay=True)
+        walk(bench.stepper(bench.strategy(at=at), nets, rates={other: 1e-12, name: 0.02}), 8, stay=True)
         after = _scores(nets)
         if name == "discriminator":
             need(
@@ -150,6 +151,32 @@ def direction(subject: Subject) -> None:
                 subject,
                 "trains its generator to lower its score; give self.loss.generator(D(fake))",
             )
+
+
+class Listening(Logistic):
+    """The kit's loss, which remembers whose turns it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        self.asked.add("discriminator")
+        return super().discriminator_loss(real, fake)
+
+    def generator_loss(self, fake: Tensor, real: Tensor | None) -> Tensor:
+        self.asked.add("generator")
+        return super().generator_loss(fake, real)
+
+
+def _asked(bench: Bench, name: str) -> list[float]:
+    """At which fractions of the budget a network's loss is the adversarial one, with others perhaps."""
+    found = []
+    for at in FRACTIONS:
+        loss = Listening()
+        walk(bench.stepper(bench.strategy(loss, at), bench.copies()), 1, stay=True)
+        found += [at] if name in loss.asked else []
+    return found
 
 
 def _scores(nets: dict[str, Any]) -> tuple[float, float]:
@@ -167,41 +194,47 @@ def _scores(nets: dict[str, Any]) -> tuple[float, float]:
 @check("strategy")
 def overfits(subject: Subject) -> None:
     """On the same batches and noise, each network's own updates bring its own loss down within a few steps."""
-    bench = Bench(subject)
-    for names in _updated(bench):
-        rate = 1e-3 if bench.is_pair else 1e-5
-        fell = _falls(bench, names, 3, rate, "sgd") or _falls(bench, names, 12, 1e-3, "adam")  # with a stopped gradient
-        need(fell, subject, f"has a loss of {names!r} that its own gradient doesn't lower; is a part of it detached?")
+    bench, known = Bench(subject), []
+    rate = 1e-3 if bench.is_pair else 1e-5
+    for at in FRACTIONS:
+        (step,) = walk(bench.stepper(bench.strategy(at=at), bench.copies()), 1, stay=True)
+        metrics = {name: [value.item() for value in values] for name, values in step.metrics.items()}
+        if metrics in known:  # the same step as at another fraction
+            continue
+        known.append(metrics)
+        for names in dict.fromkeys(part for together, _ in step.updates for part in together.split(" and ")):
+            fell = _falls(bench, at, names, 3, rate, "sgd")
+            fell = fell or _falls(bench, at, names, 12, 1e-3, "adam")  # with a stopped gradient
+            said = f"has a loss of {names!r} that its own gradient doesn't lower; is a part of it detached?"
+            need(fell, subject, said)
 
 
-def _falls(bench: Bench, names: str, steps: int, rate: float, optimizer: str) -> bool:
+def _falls(bench: Bench, at: float, names: str, steps: int, rate: float, optimizer: str) -> bool:
     """Whether the loss of these networks is lower after some steps in which they alone move."""
     rates = dict.fromkeys(bench.kind.networks, 1e-12) | dict.fromkeys(names.split("+"), rate)
-    stepper = bench.stepper(bench.strategy(), bench.copies(), rates=rates, optimizer=optimizer)
+    stepper = bench.stepper(bench.strategy(at=at), bench.copies(), rates=rates, optimizer=optimizer)
     done = [step.metrics.get(f"{names}/loss") for step in walk(stepper, steps, stay=True)]
     losses = [torch.stack(found).mean() for found in done if found]
     return len(losses) < 2 or bool(losses[-1] <= losses[0])
 
 
-def _updated(bench: Bench) -> list[str]:
-    """What its updates name, each once: "generator", or several networks as "forward+backward"."""
-    done = walk(bench.stepper(bench.strategy(), bench.copies()), 2)
-    return list(dict.fromkeys(part for step in done for names, _ in step.updates for part in names.split(" and ")))
-
-
 @check("strategy")
 def label_sensitivity(subject: Subject) -> None:
-    """The batch's condition reaches the networks: other labels give other gradients."""
-    moved = []
-    for shift in range(2):
-        bench = Bench(subject, conditional=True)
-        bench.labels = (torch.arange(BATCH) + shift) % CLASSES
-        walk(bench.stepper(bench.strategy(), bench.networks), 1)
-        moved.append(weights(bench.networks))
+    """The batch's condition reaches the networks: other labels give other gradients, whenever they are trained."""
+    seen: dict[str, list[bool]] = {}
+    for at in FRACTIONS:
+        moved, done = [], []
+        for shift in range(2):
+            bench = Bench(subject, conditional=True)
+            bench.labels = (torch.arange(BATCH) + shift) % CLASSES
+            done += walk(bench.stepper(bench.strategy(at=at), bench.networks), 1, stay=True)
+            moved.append(weights(bench.networks))
+        for name in updated(done[0]):
+            keys = [key for key in moved[0] if key.startswith(f"{name}.")]
+            seen.setdefault(name, []).append(any(not torch.equal(moved[0][key], moved[1][key]) for key in keys))
     for name in bench.kind.networks:
-        keys = [key for key in moved[0] if key.startswith(f"{name}.")]
-        differs = any(not torch.equal(moved[0][key], moved[1][key]) for key in keys)
-        need(differs, subject, f"trains {name!r} alike whatever the labels; pass *condition of the batch to every call")
+        said = f"trains {name!r} alike whatever the labels; pass *condition of the batch to every call"
+        need(all(seen.get(name, [False])), subject, said)
 
 
 @check("strategy")
@@ -211,7 +244,7 @@ def takes_a_relativistic_loss(subject: Subject) -> None:
     if not bench.kind.needs_loss:
         raise NotRun("it takes no loss")
     try:
-        walk(bench.stepper(bench.strategy(Paired()), bench.networks), 1)
+        walk(bench.stepper(bench.strategy(Paired()), bench.networks), len(FRACTIONS))
     except PluginError as error:
         raise Fault(f"{subject}: {error}") from None
 
@@ -233,15 +266,14 @@ def interpolates_per_example(subject: Subject) -> None:
             real.extend(part for part in batch if part.dim() == 4)
             yield batch
 
-    for _ in bench.strategy().step(SimpleNamespace(**bench.networks), kept()):
-        pass
-    for x in seen:
-        for r in real:
-            for f in fake:
-                if x.shape == r.shape == f.shape and _between(x, r, f):
-                    share = ((x - f) / (r - f)).flatten(1)
-                    one = bool(((share - share.mean(1, keepdim=True)).abs() < 1e-6).all())
-                    need(one, subject, "mixes real and fake with a share per pixel; use ganzoo.penalties.interpolate")
+    for at in FRACTIONS:
+        for _ in bench.strategy(at=at).step(SimpleNamespace(**bench.networks), kept()):
+            pass
+    for x, r, f in itertools.product(seen, real, fake):
+        if x.shape == r.shape == f.shape and _between(x, r, f):
+            share = ((x - f) / (r - f)).flatten(1)
+            one = bool(((share - share.mean(1, keepdim=True)).abs() < 1e-6).all())
+            need(one, subject, "mixes real and fake with a share per pixel; use ganzoo.penalties.interpolate")
 
 
 def _between(x: Tensor, a: Tensor, b: Tensor) -> bool:

@@ -209,3 +209,37 @@ class NarrowsItsWeights(Fine):
         if torch.is_autocast_enabled("cpu"):
             nets.generator.bfloat16()
         yield from super().step(nets, batches)
+
+
+class FineInPhases(Fine):
+    """The generator alone learns the mean picture, then both play: nothing is wrong with it."""
+
+    def step(self, nets, batches):
+        if self.progress.fraction < 0.5:
+            real, *condition = next(batches)
+            yield Update(
+                nets.generator, (nets.generator(nets.generator.latent(len(real)), *condition) - real).square().mean()
+            )
+        else:
+            yield from super().step(nets, batches)
+
+
+@caught_by("direction")
+class WrongSignLater(FineInPhases):
+    def make(self, G, D, real, fake, condition):
+        return Update(G, -super().make(G, D, real, fake, condition).loss)
+
+
+@caught_by("label_sensitivity")
+class LabelIgnoredLater(FineInPhases):
+    def step(self, nets, batches):
+        late = self.progress.fraction > 0.5
+        yield from super().step(nets, ((real, *(c * (not late) for c in condition)) for real, *condition in batches))
+
+
+@caught_by("no_values_in_step")
+class CallsItemLater(FineInPhases):
+    def judge(self, D, real, fake, condition):
+        update = super().judge(D, real, fake, condition)
+        update.loss.item()
+        return update
