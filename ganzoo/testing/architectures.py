@@ -177,7 +177,7 @@ def _idle(score: Tensor, network: nn.Module) -> list[str]:
 
 @check("architecture")
 def label_sensitivity(subject: Subject) -> None:
-    """Where it is conditional, what is made and scored depends on the label."""
+    """Where it is conditional, what is made and scored depends on the label, and on each condition by itself."""
     architecture, networks = built(subject)
     if not architecture.conditions:
         raise NotRun("it is unconditional")
@@ -187,14 +187,16 @@ def label_sensitivity(subject: Subject) -> None:
         D = discriminator_of(networks) if maker.generates else None
         stir(*(network.eval() for network in (maker.network, D) if network is not None))
         given = maker.given(COUNT)
-        with torch.no_grad():
-            made = [maker.make(given, label) for label in (one, other)]
-            judge = None if "classes" in architecture.offers else D  # one that names the label itself isn't told
-            scores = [judge(made[0], *label) for label in (one, other)] if judge is not None else []
-        apart = (made[0] - made[1]).abs().max() > 1e-6
-        need(apart, subject, f"has a {maker.name} that ignores its label; embed it")
-        differs = not scores or (total(scores[0]) - total(scores[1])).abs() > 1e-7
-        need(differs, subject, "has a discriminator that ignores its label; embed it")
+        judge = None if "classes" in architecture.offers else D  # one that names the label itself isn't told
+        for place, name in enumerate(architecture.conditions):
+            changed = [*one[:place], other[place], *one[place + 1 :]]
+            with torch.no_grad():
+                made = [maker.make(given, condition) for condition in (one, changed)]
+                scores = [total(judge(made[0], *condition)) for condition in (one, changed)] if judge else []
+            apart = (made[0] - made[1]).abs().max() > 1e-6
+            need(apart, subject, f"has a {maker.name} that ignores its {name}; embed it")
+            differs = not scores or (scores[0] - scores[1]).abs() > 1e-7
+            need(differs, subject, f"has a discriminator that ignores its {name}; embed it")
 
 
 @check("architecture")

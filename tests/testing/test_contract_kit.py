@@ -87,6 +87,12 @@ def test_a_broken_part_is_caught_by_the_check_that_should_catch_it(part, faults)
     assert all(repr(part) in words for words in faults[part].values())
 
 
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_of_several_conditions_the_one_that_is_ignored_is_named(network, faults):
+    words = faults[f"{network.capitalize()}IgnoresCaption"]["label_sensitivity"]
+    assert words.endswith(f"has a {network} that ignores its caption; embed it")
+
+
 def test_what_the_broken_parts_are_made_of_is_sound(faults):
     assert faults.keys() == broken.CAUGHT.keys()  # and so Good, Fine, Plain, Colours and the plugin itself have none
 

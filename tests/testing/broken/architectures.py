@@ -145,3 +145,42 @@ class BranchesOnValues(Plain):
         def forward(self, latents, label):
             images = super().forward(latents, label)
             return images if latents.sum() > 0 else images + 0
+
+
+class Told(Plain):
+    """Linear networks that are told a label and a caption (Reed et al., 2016)."""
+
+    class Config(Plain.Config):
+        caption_length: int = Field(4, ge=1, le=64, description="bytes of a caption")
+
+    conditions = ("label", "caption")
+
+    class maker(Plain.maker):
+        def __init__(self, config):
+            super().__init__(config)
+            self.words = nn.Embedding(257, 4)
+
+        def forward(self, latents, label, caption):
+            return super().forward(latents + self.words(caption).sum(1), label)
+
+    class judge(Plain.judge):
+        def __init__(self, config):
+            super().__init__(config)
+            self.words = nn.Embedding(257, 8)
+
+        def forward(self, images, label, caption):
+            return super().forward(images, label) + (self.layer(images.flatten(1)) * self.words(caption).sum(1)).sum(1)
+
+
+@caught_by("label_sensitivity")
+class GeneratorIgnoresCaption(Told):
+    class maker(Plain.maker):
+        def forward(self, latents, label, caption):
+            return super().forward(latents, label)
+
+
+@caught_by("label_sensitivity")
+class DiscriminatorIgnoresCaption(Told):
+    class judge(Plain.judge):
+        def forward(self, images, label, caption):
+            return super().forward(images, label)
