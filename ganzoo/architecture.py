@@ -109,6 +109,7 @@ class Translator(nn.Module):
 
     scale = 1  # how much larger the result is than what it was made of
     multiple = 1  # sides of its input must be multiples of this
+    channels: int | None = None  # of its input, such as 1 for masks; None: as many as the data's images have
     context: int | None = None  # input pixels around a place that its result depends on; None: all of them
 
 

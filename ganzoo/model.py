@@ -258,14 +258,20 @@ class Model:
             return self._unit(made).to(part.device)
 
         chosen = tiling.ensemble(call) if ensemble else call
-        if isinstance(images, Image.Image):
-            return photos.transformed(images, network, chosen, self.channels or 3, tile)
-        if isinstance(images, np.ndarray):
-            return np.asarray(photos.transformed(photos.of_array(images), network, chosen, self.channels or 3, tile))
-        return tiling.transformed(network, chosen, self._pictures(images), tile)
+        channels = self.takes(network)
+        if isinstance(images, Image.Image | np.ndarray):
+            picture = images if isinstance(images, Image.Image) else photos.of_array(images)
+            if channels not in (1, 3):
+                raise ModelError(f"model {self.name!r} takes (N, {channels}, H, W), which is no picture; give a tensor")
+            made = photos.transformed(picture, network, chosen, channels, tile, channels < (self.channels or 3))
+            return made if isinstance(images, Image.Image) else np.asarray(made)
+        return tiling.transformed(network, chosen, self._pictures(images, channels), tile)
 
-    def _pictures(self, images: Any) -> Tensor:
-        channels = self.channels or 3
+    def takes(self, translator: nn.Module) -> int:
+        """Channels of the pictures that a translator is given."""
+        return int(getattr(translator, "channels", None) or self.channels or 3)
+
+    def _pictures(self, images: Any, channels: int) -> Tensor:
         if not isinstance(images, Tensor):
             kind = type(images).__name__
             raise ModelError(

@@ -86,13 +86,21 @@ def write(image: Image.Image, path: Path) -> None:
 
 
 def transformed(
-    image: Image.Image, network: nn.Module, call: Callable[[Tensor], Tensor], channels: int, side: int | None = None
+    image: Image.Image,
+    network: nn.Module,
+    call: Callable[[Tensor], Tensor],
+    channels: int,
+    side: int | None = None,
+    coloured: bool = False,
 ) -> Image.Image:
     """What `call` makes of a picture, tile by tile; grey stays grey, 16 bits stay 16, alpha is enlarged alike.
 
-    `call` takes (1, channels, H, W) in [0, 1], and gives the same, `network.scale` times as large.
+    `call` takes (1, channels, H, W) in [0, 1], and gives the same, `network.scale` times as large. With `coloured` it
+    gives colour for grey, and so does this, in 8 bits.
     """
     image, scale = _plain(ImageOps.exif_transpose(image)), int(getattr(network, "scale", 1))
+    if coloured:
+        image = (_eight_bits(image) if image.mode in SIXTEEN else image).convert("RGBA" if "A" in image.mode else "RGB")
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colours = {"LA": "L", "RGBA": "RGB"}.get(image.mode, image.mode)
     result = Image.new(image.mode, (image.width * scale, image.height * scale))

@@ -115,7 +115,7 @@ def portable(model: Model, network: str | None = None) -> Portable:
         raise GanzooError(f"model {model.name!r} has no network {network!r}; it has {names}")
     chosen = model.networks[network] if network else model.network
     about = chosen, model.image_range, model.conditions, len(model.labels)
-    made = Sampler(*about) if model.task == "generate" else Transformer(*about, channels=model.channels or 3)
+    made = Sampler(*about) if model.task == "generate" else Transformer(*about, channels=model.takes(chosen))
     made.caption_length = model.spec.caption_length or 1
     return made
 

@@ -6,9 +6,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ganzoo
+from ganzoo import Model, Translator
 from ganzoo.errors import GanzooError, ModelError
+from ganzoo.folder import ModelConfig
+from ganzoo.portable import portable
 
 
 def test_images_have_the_shape_dtype_and_range_of_the_api(model):
@@ -233,3 +237,49 @@ def test_convolutional_models_are_laid_out_as_is_quicker_which_changes_neither_i
     before = made()
     model.network.to(memory_format=torch.contiguous_format)
     assert torch.allclose(made(), before, atol=1e-5)
+
+
+class Painter(Translator):
+    """Makes colours of masks: red is the mask, green its negative."""
+
+    channels, context = 1, 0
+
+    def __init__(self):
+        super().__init__()
+        self.still = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, masks):
+        return torch.cat([masks, -masks, -torch.ones_like(masks)], 1) + self.still
+
+
+@pytest.fixture
+def painter(conditional_run):
+    config = json.loads((conditional_run.newest_export() / "config.json").read_text())
+    config |= {"task": "transform", "spec": config["spec"] | {"channels": 3, "size": 4, "labels": []}}
+    config["recipe"]["data"]["conditions"] = []
+    return Model(ModelConfig.read(config), {"generator": Painter()}, (-1.0, 1.0))
+
+
+def test_a_translator_of_masks_takes_what_it_says_in_every_form(painter):
+    mask = torch.linspace(0, 1, 16).view(1, 1, 4, 4)
+    wanted = torch.cat([mask, 1 - mask, torch.zeros_like(mask)], 1)
+    torch.testing.assert_close(painter.transform(mask), wanted)
+    with pytest.raises(ModelError, match=r"\(1, 3, 4, 4\) were given; model 'cgan-mnist' takes \(N, 1, H, W\)"):
+        painter.transform(wanted)
+    eight = (mask * 255).round().to(torch.uint8)
+    for picture in (
+        Image.fromarray(eight[0, 0].numpy()),
+        Image.fromarray(eight[0].expand(3, 4, 4).permute(1, 2, 0).numpy()),
+    ):
+        made = painter.transform(picture)
+        assert made.mode == "RGB"
+        torch.testing.assert_close(torch.from_numpy(np.array(made))[..., 0], eight[0, 0], atol=1, rtol=0)
+    sixteen = Image.fromarray((mask[0, 0] * 65535).numpy().astype(np.uint16))
+    torch.testing.assert_close(
+        torch.from_numpy(np.array(painter.transform(sixteen)))[..., 0], eight[0, 0], atol=1, rtol=0
+    )
+    assert painter.transform(eight[0, 0].numpy()).shape == (4, 4, 3)
+    assert portable(painter).inputs(2)[0].shape[:2] == (2, 1)
+    painter.network.channels = 5
+    with pytest.raises(ModelError, match=r"takes \(N, 5, H, W\), which is no picture; give a tensor"):
+        painter.transform(sixteen)

@@ -46,7 +46,7 @@ class Maker:
         least = -(-(getattr(self.architecture.config, "size", None) or SIDE) // multiple)
         height, width = (least + extra) * multiple, (least + 2 * extra) * multiple
         low, high = self.architecture.image_range
-        channels = getattr(self.architecture.config, "channels", None) or 3
+        channels = getattr(self.network, "channels", None) or getattr(self.architecture.config, "channels", None) or 3
         return torch.rand(count, channels, height, width, generator=generator) * (high - low) + low
 
     def make(self, given: Tensor, condition: list[Tensor]) -> Tensor:

@@ -51,7 +51,7 @@ def test_every_part_of_ours_passes(one, settings):
         pytest.skip(str(reason))
 
 
-GOOD = "Plain", "Enlarges"
+GOOD = "Plain", "Enlarges", "Paints"
 
 
 @pytest.fixture(scope="module")

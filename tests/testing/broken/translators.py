@@ -76,6 +76,20 @@ class MixesPictures(Enlarges):
             return super().forward(images - images.mean(0) if self.training else images)
 
 
+class Paints(Enlarges):
+    """Masks of one channel to pictures twice as large (Isola et al., 2017)."""
+
+    class maker(Translator):
+        scale, context, channels = 2, 1, 1
+
+        def __init__(self, config):
+            super().__init__()
+            self.layer = nn.Conv2d(1, 4 * config.channels, 3, padding=1)
+
+        def forward(self, masks):
+            return torch.pixel_shuffle(self.layer(masks), 2)
+
+
 class TwoWays(Enlarges):
     """Two translators of one picture (Zhu et al., 2017)."""
 
