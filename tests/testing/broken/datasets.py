@@ -74,3 +74,13 @@ class Halves(ResidentDataset):
         high = torch.randint(0, 256, (24, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
         self.hold(low=high[:, :, ::2, ::2].contiguous(), high=high)
         self.spec = Spec(name="halves", count=24, channels=3, scale=2, licence="CC0-1.0")
+
+
+class Masked(ResidentDataset):
+    """Pictures with a mask of one channel, at half their size."""
+
+    def __init__(self, config=None):
+        super().__init__(config)
+        image = torch.randint(0, 256, (20, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+        self.hold(image=image, mask=image[:, :1, ::2, ::2].contiguous())
+        self.spec = Spec(name="masked", count=20, size=8, channels=3, licence="CC0-1.0")
