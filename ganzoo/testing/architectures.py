@@ -26,8 +26,14 @@ def shapes(subject: Subject) -> None:
     architecture, networks = built(subject)
     missing = [name for name in architecture.published if name not in networks]
     need(not missing, subject, f"publishes {missing} and doesn't build it; name it in networks")
-    condition = conditions(architecture)
-    for maker in makers(architecture, networks):
+    condition, found = conditions(architecture), makers(architecture, networks)
+    others = [name for name in architecture.published if name not in [maker.name for maker in found]]
+    need(not others, subject, f"publishes {others}, neither Generator nor Translator; leave it out of published")
+    called = "discriminator" not in networks or discriminator_of(architecture, networks) is not None
+    told = ", ".join(("images", *architecture.conditions))
+    said = f"has a discriminator that isn't called as D({told}); give one that scores anything else another name"
+    need(called, subject, said)
+    for maker in found:
         given = maker.given()
         need(len(given) == COUNT, subject, f"has latent({COUNT}) of {len(given)} rows; draw one row an image")
         maker.network.eval()
@@ -36,7 +42,7 @@ def shapes(subject: Subject) -> None:
         right = images.dim() == 4 and len(images) == COUNT
         need(right, subject, f"makes images of shape {tuple(images.shape)}; (N, C, H, W)")
         (_generated if maker.generates else _transformed)(subject, maker, given, images)
-        D = discriminator_of(networks)
+        D = discriminator_of(architecture, networks)
         if D is not None and maker.generates:
             logits = D(images, *condition)
             rows = [len(scale) for scale in ([logits] if isinstance(logits, Tensor) else logits)]
@@ -116,7 +122,7 @@ def dtypes_and_devices(subject: Subject) -> None:
     condition = conditions(architecture)
     places = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
     for maker in makers(architecture, networks):
-        D = discriminator_of(networks) if maker.generates else None
+        D = discriminator_of(architecture, networks) if maker.generates else None
         double = Maker(maker.name, copy.deepcopy(maker.network).double(), architecture)
         images = double.network(double.given().double(), *condition) if maker.trains_as_it_samples else None
         right = images is None or images.dtype == torch.float64
@@ -147,7 +153,7 @@ def gradients(subject: Subject) -> None:
     for maker in makers(architecture, networks):
         if not maker.trains_as_it_samples:
             raise NotRun("it samples otherwise than it is trained; its recipes are checked instead")
-        D = discriminator_of(networks) if maker.generates else None
+        D = discriminator_of(architecture, networks) if maker.generates else None
         parts = {maker.name: maker.network} | ({"discriminator": D} if D is not None else {})
         stir(*parts.values())
         made = maker.network(maker.given(), *condition)
@@ -184,7 +190,7 @@ def label_sensitivity(subject: Subject) -> None:
     told = conditions(architecture)
     one, other = ([c[label : label + 1].expand(COUNT, *c.shape[1:]) for c in told] for label in (0, 1))
     for maker in makers(architecture, networks):
-        D = discriminator_of(networks) if maker.generates else None
+        D = discriminator_of(architecture, networks) if maker.generates else None
         stir(*(network.eval() for network in (maker.network, D) if network is not None))
         given = maker.given(COUNT)
         judge = None if "classes" in architecture.offers else D  # one that names the label itself isn't told
@@ -237,7 +243,7 @@ def per_sample(subject: Subject) -> None:
         alone = whole is None or torch.allclose(whole, first, atol=1e-4)  # type: ignore[arg-type]
         said = "mixes the images of a batch (batch norm?); say per_sample = False"
         need(alone or not architecture.per_sample, subject, said)
-        D = discriminator_of(networks)
+        D = discriminator_of(architecture, networks)
         if D is None or not maker.generates:
             continue
         with torch.no_grad():
@@ -263,7 +269,7 @@ def layout(subject: Subject) -> None:
         raise NotRun("it doesn't say channels_last = True")
     condition = conditions(architecture)
     for maker in makers(architecture, networks):
-        given, D = maker.given(), discriminator_of(networks) if maker.generates else None
+        given, D = maker.given(), discriminator_of(architecture, networks) if maker.generates else None
         maker.network.eval()
         with torch.no_grad():
             images = maker.make(given, condition)

@@ -1,5 +1,6 @@
 """What an architecture publishes, as the checks use it: from latents or images, whatever kind of network it is."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -93,8 +94,15 @@ def classes_of(architecture: Architecture) -> int:
     return getattr(architecture.config, "classes", None) or 2
 
 
-def discriminator_of(networks: Mapping[str, nn.Module]) -> nn.Module | None:
-    return networks.get("discriminator")
+def discriminator_of(architecture: Architecture, networks: Mapping[str, nn.Module]) -> nn.Module | None:
+    """The network of this name, where it is called on images and the architecture's conditions."""
+    found = networks.get("discriminator")
+    try:
+        if found is not None:
+            inspect.signature(found.forward).bind(None, *architecture.conditions)
+    except TypeError:
+        return None
+    return found
 
 
 def model_of(subject: Subject) -> Model:
@@ -126,8 +134,9 @@ def model_of(subject: Subject) -> Model:
 
 
 def portables(model: Model) -> list[Portable]:
-    """Every network of a model, between tensors of images in [0, 1]."""
-    return [portable(model, name) for name in model.networks]
+    """Every network of a model that makes images, between tensors of images in [0, 1]."""
+    made = [name for name, n in model.networks.items() if hasattr(n, "latent") or isinstance(n, Translator)]
+    return [portable(model, name) for name in made]
 
 
 @torch.inference_mode()

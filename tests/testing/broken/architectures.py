@@ -184,3 +184,18 @@ class DiscriminatorIgnoresCaption(Told):
     class judge(Plain.judge):
         def forward(self, images, label, caption):
             return super().forward(images, label)
+
+
+@caught_by("shapes")
+class ScoresPairs(Plain):
+    class judge(Plain.judge):
+        def forward(self, images, label, latents):
+            return super().forward(images, label) * latents.sum(1)
+
+
+@caught_by("shapes")
+class PublishesAnEncoder(Plain):
+    networks, published = ("generator", "discriminator", "encoder"), ("generator", "encoder")
+
+    def build(self, network):
+        return nn.Linear(3, 4) if network == "encoder" else super().build(network)
