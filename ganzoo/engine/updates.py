@@ -14,6 +14,7 @@ from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
 from ganzoo.engine.randomness import seed
 from ganzoo.engine.reduction import Gradients, agree_on, average
+from ganzoo.engine.refused import refused
 from ganzoo.errors import GanzooError, PluginError
 from ganzoo.precision import wide
 from ganzoo.strategy import OVER, Strategy, Update, together
@@ -231,16 +232,9 @@ class Stepper:
         try:
             return torch.autograd.grad(update.loss, parameters, retain_graph=keep, allow_unused=True)
         except RuntimeError as error:
-            if "second time" in str(error) and (not segment or any(p.grad is not None for p in parameters)):
-                raise PluginError(
-                    f"{where}: the graph of the loss was used up before the yield, by backward() or grad() in step; "
-                    "leave the gradient of what is yielded to the engine (a penalty keeps the graph: create_graph=True)"
-                ) from error
-            if "inplace operation" in str(error) or "second time" in str(error):
-                raise PluginError(
-                    f"{where}: the loss uses a graph from before an earlier yield, whose weights have moved since; "
-                    "compute it again after the yield, or yield both updates in one tuple"
-                ) from error
+            early = not segment or any(p.grad is not None for p in parameters)
+            if why := refused(str(error), self.networks, early):
+                raise PluginError(f"{where}: {why}") from error
             raise
 
     @torch.no_grad()

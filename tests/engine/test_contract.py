@@ -174,6 +174,42 @@ def test_a_graph_from_before_a_yield_is_refused(name):
         run(Stale(), networks(**PAIR), steps=1, optimizer={"name": name})
 
 
+def test_a_buffer_that_step_changes_in_place_is_named_and_an_argument_of_forward_is_not():
+    class Grows(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(2, 2, dtype=torch.float64)
+            self.register_buffer("alpha", torch.ones((), dtype=torch.float64))
+
+        def forward(self, x, alpha=None):
+            return self.layer(x) * (self.alpha if alpha is None else alpha)
+
+    class Grow(Strategy):
+        def step(self, nets, batches):
+            G, D = nets.generator, nets.discriminator
+            (real,) = next(batches)
+            fake = self.made(G, real)
+            yield Update(D, D(fake.detach()).mean() - D(real).mean())
+            yield Update(G, -D(fake).mean())
+
+        def made(self, G, x):
+            G.alpha.fill_(0.5)
+            return G(x)
+
+    class Told(Grow):
+        def made(self, G, x):
+            return G(x, alpha=0.5)
+
+    def nets():
+        return {"generator": Grows(), **networks(discriminator=(2, 1))}
+
+    run(Told(), nets(), accumulate=2)
+    with pytest.raises(
+        PluginError, match=r"the buffer generator\.alpha was changed in place .*: give forward what varies"
+    ):
+        run(Grow(), nets(), accumulate=2)
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
