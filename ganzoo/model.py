@@ -20,6 +20,7 @@ from ganzoo.errors import GanzooError, ModelError
 from ganzoo.folder import ModelConfig, ModelFiles
 from ganzoo.images import grid, png
 from ganzoo.memory import kept_for_now, room_for
+from ganzoo.places import portable
 from ganzoo.precision import say_if_slow
 from ganzoo.resolve import built
 from ganzoo.settings import mistakes
@@ -163,6 +164,7 @@ class Model:
         """Write the model as a folder that `ganzoo.load("file:FOLDER")` reads, under another `name` or `licence` where
         they are given. Raises ModelError."""
         mine, config = self.files, {key: value for key, value in self.config.tables().items() if key != "training"}
+        config["recipe"] = portable(config["recipe"])
         changes = {key: value for key, value in (("name", name), ("licence", licence)) if value is not None}
         if mine is None:
             files = {"samples.png": png(self.sheet())} if self.task == "generate" else {}

@@ -12,7 +12,8 @@ from ganzoo.architecture import CONDITIONS, Architecture
 from ganzoo.dataset import Dataset, Spec
 from ganzoo.errors import GanzooError, PluginError, RecipeError
 from ganzoo.loss import Loss
-from ganzoo.recipes import PARTS, Part, Recipe, configure
+from ganzoo.places import places
+from ganzoo.recipes import PARTS, Data, Part, Recipe, configure
 from ganzoo.registry import registry
 from ganzoo.regularized import discriminators, regularize
 from ganzoo.regularizer import Regularizer
@@ -218,6 +219,7 @@ def _filled(recipe: Recipe, configs: Mapping[str, Any], regularizers: Mapping[st
     for place, config in configs.items():
         head = {k: v for k, v in tables[place].items() if k in ("name", "conditions")}
         tables[place] = head | config.record()
+    tables["data"] |= places(Data.read(tables["data"]))
     tables["regularizers"] = {name: regularizer.config.record() for name, regularizer in regularizers.items()}
     return Recipe.parse(tables, recipe.name)
 

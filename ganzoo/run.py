@@ -100,13 +100,19 @@ class Run:
         """The models that training started from, nearest first, with their licences and data."""
         return list(self._record().get("lineage", []))
 
-    def begin(self, recipe: Recipe, spec: Spec, lineage: Sequence[dict[str, Any]] = ()) -> None:
+    @property
+    def fingerprint(self) -> str:
+        """The hash of the data, where the dataset gives one."""
+        return str(self._record().get("fingerprint", ""))
+
+    def begin(self, recipe: Recipe, spec: Spec, lineage: Sequence[dict[str, Any]] = (), fingerprint: str = "") -> None:
         """Make the folder, or find in it the same recipe."""
         try:
             for folder in (self.folder, self.checkpoints, self.samples, self.exports):
                 folder.mkdir(parents=True, exist_ok=True)
             temporary = self.folder / ".recipe.json"
             record = {"recipe": recipe.tables(), "spec": spec.model_dump(mode="json"), "lineage": list(lineage)}
+            record |= {"fingerprint": fingerprint} if fingerprint else {}
             temporary.write_text(to_json(record))
             temporary.replace(self.folder / "recipe.json")
             (self.folder / "health.json").unlink(missing_ok=True)  # of an end that is none any more

@@ -17,6 +17,7 @@ from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import GanzooError, RunError
 from ganzoo.files import sweep
 from ganzoo.folder import ModelFiles
+from ganzoo.places import places
 from ganzoo.precision import say_if_slow
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
@@ -50,6 +51,7 @@ def train(
     _say_what_was_refused(parts)
     if processes.is_main and processes.device.type == "cpu" and parts.recipe.training.precision == "bf16":
         say_if_slow(torch.bfloat16, "train with training.precision=fp32 here")
+    fingerprint = processes.first(parts.dataset.fingerprint)
     run = Run(folder)
     with contextlib.ExitStack() as held:
 
@@ -59,23 +61,23 @@ def train(
             for folder in (run.checkpoints, run.exports):
                 sweep(folder)
             if run.exists and not restart:
-                _same(run, parts, allow_world_size_change)
+                _same(run, parts, fingerprint, allow_world_size_change)
             return restart or not any(run.checkpoints.glob("step-*"))
 
         fresh = processes.first(prepare)
         observers = Observers(processes.is_main, on_progress, watchers)
         engine = Engine(parts, run, processes, observers, base, fresh, allow_world_size_change)
-        processes.first(lambda: _begin(run, parts, engine.lineage, restart))
+        processes.first(lambda: _begin(run, parts, engine.lineage, fingerprint, restart))
         if fresh:
             processes.first(lambda: cautions.say(parts, engine.networks))
         engine.train()
     return run
 
 
-def _begin(run: Run, parts: Parts, lineage: list[dict[str, Any]], restart: bool) -> None:
+def _begin(run: Run, parts: Parts, lineage: list[dict[str, Any]], fingerprint: str, restart: bool) -> None:
     if restart:
         run.clear()
-    run.begin(parts.recipe, parts.spec, lineage)
+    run.begin(parts.recipe, parts.spec, lineage, fingerprint)
 
 
 def _say_what_was_refused(parts: Parts) -> None:
@@ -90,20 +92,26 @@ def _say_what_was_refused(parts: Parts) -> None:
                 )
 
 
-def _same(run: Run, parts: Parts, allow_world_size_change: bool) -> None:
-    old, new = refilled(run.recipe).identity(), parts.recipe.identity()
+def _same(run: Run, parts: Parts, fingerprint: str, allow_world_size_change: bool) -> None:
+    before = refilled(run.recipe)
+    old, new = before.identity(), parts.recipe.identity()
+    old_spec, new_spec = run.spec.model_dump(), parts.spec.model_dump()
     if allow_world_size_change:  # micro-batches may then make up for processes
         old["training"]["accumulate"] = new["training"]["accumulate"]
-    for name, now in new["data"].items():  # one folder, spelled in two ways
-        if _one_place(old["data"].get(name), now):
-            old["data"][name] = now
-    changed = _differences("", old, new)
-    changed += _differences("data", run.spec.model_dump(), parts.spec.model_dump())
-    if changed:
-        raise RunError(
-            f"this run was trained with other settings: {'; '.join(changed)}; "
-            "use another folder, or begin anew with --restart"
-        )
+    here = places(parts.recipe.data)
+    known = bool(fingerprint and run.fingerprint)
+    for name in here.keys() & places(before.data).keys():
+        if known or _one_place(old["data"][name], new["data"][name]):  # the data itself tells, or the folder does
+            old["data"][name] = new["data"][name]
+    if known:
+        old_spec["name"] = new_spec["name"]  # by its folder
+    changed = _differences("", old, new) + _differences("data", old_spec, new_spec)
+    problem = f"settings: {'; '.join(changed)}" if changed else ""
+    if known and not changed and fingerprint != run.fingerprint:
+        where = ", ".join(repr(place) for place in here.values()) or repr(parts.spec.name)
+        problem = f"data: the examples of {where} aren't those that it began with"
+    if problem:
+        raise RunError(f"this run was trained with other {problem}; use another folder, or begin anew with --restart")
 
 
 def _one_place(then: object, now: object) -> bool:

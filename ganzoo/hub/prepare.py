@@ -1,21 +1,20 @@
 """Make a model folder ready to publish, and refuse one that isn't; asks no network, changes nothing."""
 
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
 from ganzoo import card
-from ganzoo.dataset import Dataset
 from ganzoo.errors import GanzooError, GateError, PublishError
 from ganzoo.files import git_hash, open_regular, sha256, to_json
 from ganzoo.folder import MOST, PUBLISHED, ModelConfig, ModelFiles, store
 from ganzoo.hub.licences import carried, problems
 from ganzoo.model import Model
+from ganzoo.places import portable, portable_value
 from ganzoo.registry import HERE, registry
 from ganzoo.run import Run
 from ganzoo.settings import Settings, mistakes
@@ -82,7 +81,7 @@ def prepare(
         config["spec"] = {**config["spec"], "licence": data_licence}
     config["recipe"] = portable(config["recipe"])
     if config.get("metrics"):
-        config["metrics"] = _portable(config["metrics"], None)
+        config["metrics"] = portable_value(config["metrics"])
     _check_metrics(config, weights)
     for problem in problems(config["licence"], carried(config)):
         raise PublishError(f"{repo} can't be published: {problem}")
@@ -102,44 +101,6 @@ def prepare(
         _check_content(staging / name, leaks)
     sizes = {name: (staging / name).stat().st_size for name in final}
     return Prepared(staging, text, sizes, {name: _hashes(staging / name) for name in final})
-
-
-def portable(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe without the places of this computer: of a path only its last part goes out."""
-    data = recipe.get("data")
-    try:
-        dataset = registry().get("dataset", str(data.get("name"))) if isinstance(data, Mapping) else Dataset
-    except GanzooError:  # its plugin isn't installed here
-        dataset = Dataset
-    return {key: _portable(value, dataset if key == "data" else None) for key, value in recipe.items()}
-
-
-def _portable(value: Any, dataset: type[Dataset] | None, setting: str = "") -> Any:
-    if isinstance(value, Mapping):
-        return {key: _portable(inner, dataset, key) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_portable(inner, dataset, setting) for inner in value]
-    if isinstance(value, str) and ((dataset and dataset.is_place(setting, value)) or _looks_local(value)):
-        return "::".join(_last_part(path) for path in value.split("::"))  # so several addresses are written
-    if isinstance(value, str) and re.fullmatch(r"[\w.-]+(, ?\w+=[^,]+)+", value):  # timm,model=NAME,weights=FILE
-        return re.sub(r"(?<==)[^,]+", lambda found: _portable(found[0].strip("\"' "), None), value)
-    return value
-
-
-def _looks_local(value: str) -> bool:
-    begins = ("file:", "/", "~", "\\\\", "./", "../", ".\\", "..\\")
-    try:
-        here = bool({"/", "\\"} & set(value)) and Path(value).exists()
-    except (OSError, ValueError):
-        here = False
-    return here or value.startswith(begins) or bool(PureWindowsPath(value).drive)
-
-
-def _last_part(path: str) -> str:
-    if re.match(r"(?!file:)\w[\w+.-]+://", path):
-        return path
-    path = path.removeprefix("file:")
-    return PureWindowsPath(path).name or PurePosixPath(path).name or "local"
 
 
 def _regular_files(source: Path) -> list[str]:

@@ -143,6 +143,9 @@ class HuggingFace(StreamedDataset, ResidentDataset):
     def _label(self, value, known):
         return value if self.counted else known[str(value)]  # a counted one is an index, whatever its name
 
+    def fingerprint(self):
+        return super().fingerprint() if self.resident else ""
+
     def to(self, device):
         return ResidentDataset.to(self, device) if self.resident else StreamedDataset.to(self, device)
 

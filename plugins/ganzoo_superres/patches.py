@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ganzoo import Dataset, GanzooError, Settings
+from ganzoo.dataset import hash_of
 from ganzoo_superres.degradations import Chain, as_array, as_image, bicubic, realistic
 
 BLOCK = 4096  # examples whose random numbers are drawn together
@@ -83,6 +84,9 @@ class PatchPairs(Dataset):
         """The pictures in full, uint8 (C, H, W): what a model is measured on."""
         which = self.columns.index(column)
         return [torch.from_numpy(pair[which].transpose(2, 0, 1).copy()) for pair in self.wholes]
+
+    def fingerprint(self) -> str:
+        return hash_of({"low": self.low, "high": self.high, "places": self.places})
 
     def to(self, device: torch.device | str) -> "PatchPairs":
         for name in ("low", "high", "places", "firsts", "cumulative"):
