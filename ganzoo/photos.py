@@ -1,5 +1,6 @@
 """A person's photographs: opened with suspicion, turned as their camera said, transformed tile by tile, written."""
 
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +22,24 @@ SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The files below a folder, however deep, that are pictures by their suffix, in the order of their paths."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in READ and file.is_file())
+    """The files below a folder, however deep, that are pictures by their suffix, in the order of their paths.
+
+    A folder may be a link, but for one that leads back up.
+    """
+    found = []
+    for here, folders, files in os.walk(folder, followlinks=True):
+        place = Path(here)
+        folders[:] = [name for name in folders if not _leads_up(place / name)]
+        found += [place / name for name in files]
+    return sorted(file for file in found if file.suffix.lower() in READ and file.is_file())
+
+
+def _leads_up(folder: Path) -> bool:
+    """Whether this is a link to a folder that it lies in: a walk through it would never end."""
+    if not folder.is_symlink():
+        return False
+    target = folder.resolve()
+    return any(above.resolve().is_relative_to(target) for above in folder.parents)
 
 
 def read(path: Path) -> Image.Image:

@@ -89,6 +89,21 @@ def test_odd_files_are_read_and_broken_ones_named(cats_and_dogs, caplog):
     assert (white == 255).sum() == 2  # the transparent one on white, and the 16-bit one
 
 
+def test_a_class_folder_may_be_a_link_and_a_link_back_is_no_trap(cats_and_dogs, tmp_path_factory):
+    plain = folder(cats_and_dogs)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (cats_and_dogs / "cats").rename(elsewhere / "cats")
+    (cats_and_dogs / "cats").symlink_to(elsewhere / "cats")
+    linked = folder(cats_and_dogs)
+    assert linked.spec == plain.spec
+    assert linked.fingerprint() == plain.fingerprint()
+    (elsewhere / "cats" / "all").symlink_to(cats_and_dogs)
+    (elsewhere / "cats" / "self").symlink_to(elsewhere / "cats")
+    (cats_and_dogs / "dogs" / "up").symlink_to(cats_and_dogs.parent)
+    (cats_and_dogs / "dogs" / "nowhere").symlink_to(elsewhere / "nothing")
+    assert folder(cats_and_dogs).fingerprint() == plain.fingerprint()
+
+
 def test_images_without_classes_train_an_unconditional_recipe(tmp_path):
     for i in range(8):
         paint(tmp_path / "mine" / f"{i}.png", (i * 20, 0, 0))
