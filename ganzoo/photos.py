@@ -24,14 +24,19 @@ SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 def pictures_in(folder: Path) -> list[Path]:
     """The files below a folder, however deep, that are pictures by their suffix, in the order of their paths.
 
-    A folder may be a link, but for one that leads back up.
+    A folder may be a link, but for one that leads back up. What is hidden is no picture.
     """
     found = []
     for here, folders, files in os.walk(folder, followlinks=True):
         place = Path(here)
-        folders[:] = [name for name in folders if not _leads_up(place / name)]
-        found += [place / name for name in files]
+        folders[:] = [name for name in folders if not is_hidden(name) and not _leads_up(place / name)]
+        found += [place / name for name in files if not is_hidden(name)]
     return sorted(file for file in found if file.suffix.lower() in READ and file.is_file())
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is a program's own: `.ipynb_checkpoints`, a Mac's `._0.png`."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _leads_up(folder: Path) -> bool:

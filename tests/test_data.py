@@ -104,6 +104,49 @@ def test_a_class_folder_may_be_a_link_and_a_link_back_is_no_trap(cats_and_dogs, 
     assert folder(cats_and_dogs).fingerprint() == plain.fingerprint()
 
 
+def test_hidden_files_and_folders_are_no_pictures(cats_and_dogs, caplog):
+    plain = folder(cats_and_dogs)
+    for name in (
+        ".ipynb_checkpoints/0.png",
+        "__MACOSX/cats/0.png",
+        "cats/.thumbs/0.png",
+        "cats/._0.png",
+        "dogs/.9.png",
+    ):
+        paint(cats_and_dogs / name, (0, 250, 0))
+    with caplog.at_level(logging.INFO, "ganzoo"):
+        assert folder(cats_and_dogs).fingerprint() == plain.fingerprint()
+    hidden = cats_and_dogs.rename(cats_and_dogs.with_name(".mine"))  # which is what was asked for
+    assert folder(hidden).fingerprint() == plain.fingerprint()
+
+
+def test_a_folder_says_what_was_found_in_it(cats_and_dogs, tmp_path_factory, caplog):
+    paint(cats_and_dogs / "cats" / "6.png", (250, 0, 0))
+    for name in ("mice", "newts", ".git"):
+        (cats_and_dogs / name).mkdir()
+    paint(cats_and_dogs / "owls" / "0.png", (0, 0, 0))
+    (cats_and_dogs / "owls" / "0.png").write_bytes(b"no")
+    with caplog.at_level(logging.INFO, "ganzoo"):
+        folder(cats_and_dogs, channels=1)
+    assert f"{cats_and_dogs}: 13 pictures in 3 classes (cats: 7, dogs: 6, owls: 0), as 28x28 grey" in caplog.text
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert any("class folders without a picture that can be read: mice, newts, owls" in line for line in said)
+    caplog.clear()
+    plain = tmp_path_factory.mktemp("plain")
+    paint(plain / "0.png", (250, 0, 0))
+    (plain / "nothing").mkdir()
+    with caplog.at_level(logging.INFO, "ganzoo"):
+        folder(plain)
+    assert [record.getMessage() for record in caplog.records] == [f"{plain}: 1 picture, as 28x28 in colour"]
+    caplog.clear()
+    for i in range(15):
+        paint(plain / "many" / f"{i:02}" / "0.png", (250, 0, 0))
+    with caplog.at_level(logging.INFO, "ganzoo"):
+        folder(plain / "many")
+    assert "15 pictures in 15 classes (00: 1, 01: 1, " in caplog.text
+    assert "11: 1, ...), as" in caplog.text
+
+
 def test_images_without_classes_train_an_unconditional_recipe(tmp_path):
     for i in range(8):
         paint(tmp_path / "mine" / f"{i}.png", (i * 20, 0, 0))

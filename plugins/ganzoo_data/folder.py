@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
-from ganzoo.photos import READ, eight_bits, pictures_in
+from ganzoo.photos import READ, eight_bits, is_hidden, pictures_in
 from ganzoo_data.held_out import part_of
 
 log = logging.getLogger("ganzoo")
@@ -45,6 +46,7 @@ class ImageFolder(ResidentDataset):
         fits(len(files), self.config)
         arrays, kept = _decode(files, self.config)
         columns = {"image": torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()}
+        self._say(root, part, kept)
         if len(self.classes) > 1:
             places = [self.classes.index(file.relative_to(root).parts[0]) for file in kept]
             columns["label"] = torch.tensor(places)
@@ -58,11 +60,27 @@ class ImageFolder(ResidentDataset):
             licence=self.config.licence,
         )
 
+    def _say(self, root: Path, part: str, files: list[Path]) -> None:
+        of_class = Counter(file.relative_to(root).parts[0] for file in files)
+        found = f"{len(files):,} picture{'s' if len(files) > 1 else ''}"
+        if self.classes:
+            counts = [f"{name}: {of_class[name]:,}" for name in self.classes]
+            found += f" in {len(counts)} class{'es' if len(counts) > 1 else ''} ({_first(counts, 12)})"
+            folders = {item.name for item in root.iterdir() if item.is_dir() and not is_hidden(item.name)}
+            if empty := sorted(name for name in folders if not of_class[name]):
+                log.warning("class folders without a picture that can be read: %s", _first(empty, 12))
+        form = f"{self.config.size}x{self.config.size} {'grey' if self.config.channels == 1 else 'in colour'}"
+        log.info("%s%s: %s, as %s", root, part, found, form)
+
     def without(self, column):
         if column != "label":
             return super().without(column)
         found = f"one, {self.classes[0]!r}" if self.classes else "none"
         return f"{self.config.path!r} needs a subfolder for each class, at least two (it has {found})"
+
+
+def _first(names: list[str], count: int) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
 def _files(root: Path) -> list[Path]:
@@ -91,8 +109,8 @@ def _decode(files: list[Path], config: ImageFolder.Config) -> tuple[list[np.ndar
     kept = [(array, file) for array, file in zip(arrays, files, strict=True) if array is not None]
     broken = [file.name for file, array in zip(files, arrays, strict=True) if array is None]
     if broken:
-        names = ", ".join(broken[:5]) + (", ..." if len(broken) > 5 else "")
-        log.warning("%d of %d images can't be read and are left out: %s", len(broken), len(files), names)
+        said = "%d of %d images can't be read and are left out: %s"
+        log.warning(said, len(broken), len(files), _first(broken, 5))
     if not kept:
         raise GanzooError(f"none of the {len(files)} images in {config.path!r} can be read")
     return [array for array, _ in kept], [file for _, file in kept]
