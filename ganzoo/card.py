@@ -23,7 +23,7 @@ TEMPLATE = """\
 ```python
 import ganzoo
 
-model = ganzoo.load({source})
+model = {load}
 images = model.{call}
 ```
 
@@ -53,14 +53,15 @@ images = model.{call}
 """
 
 
-def render(config: Mapping[str, Any]) -> str:
-    """The card for a model's config, which holds all that the card says."""
+def render(config: Mapping[str, Any], name: str | None = None) -> str:
+    """The card for a model's config, which holds all that the card says, but for the `name` of a model that ships."""
     repository = config.get("repository")
+    known = f"hf://{repository}" if repository else name
     body = TEMPLATE.format(
         title=escape(repository or config["name"]),
         summary=escape(config.get("summary", "")),
         samples="\n![samples](samples.png)\n" if config["task"] == "generate" or config["spec"].get("domains") else "",
-        source=literal(f"hf://{repository}" if repository else config["name"]),
+        load=f"ganzoo.load({literal(known)})" if known else 'ganzoo.load("file:FOLDER")  # this card\'s folder',
         call=_call(config),
         needs=_needs(config),
         measured=_measured(config),

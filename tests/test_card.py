@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ganzoo
 from ganzoo.card import escape, render
 from ganzoo.files import from_json
 
@@ -26,7 +27,7 @@ def test_a_card_is_rendered_from_its_config(config):
     about = yaml.safe_load(front)
     assert about["library_name"] == "ganzoo"
     assert "conditional-dcgan" in about["tags"]
-    assert 'ganzoo.load("cgan-mnist")' in code(body)
+    assert 'ganzoo.load("file:FOLDER")' in code(body)  # the name alone is the digits that ship
     assert 'model.sample(16, label="0")' in code(body)
     assert "8 images in 2 steps" in body
     assert "CC-BY-SA-3.0" in body
@@ -66,3 +67,10 @@ def test_escaped_text_is_one_line_without_tags(text):
     assert "<" not in line
     assert ">" not in line
     assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]#|$~{}]", line)
+
+
+def test_only_a_model_that_ships_is_loaded_by_its_name(conditional_run, tmp_path):
+    conditional_run.model(device="cpu").save(tmp_path / "mine")
+    assert 'ganzoo.load("file:FOLDER")' in code((tmp_path / "mine" / "README.md").read_text())
+    ganzoo.load("cgan-mnist", device="cpu").save(tmp_path / "theirs")
+    assert 'ganzoo.load("cgan-mnist")' in code((tmp_path / "theirs" / "README.md").read_text())

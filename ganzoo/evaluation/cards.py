@@ -62,7 +62,7 @@ def record(folder: Path, report: Report, verdict: gates.Verdict) -> None:
     }
     config["measured"]["seal"] = seal(config)
     (folder / "config.json").write_text(to_json(config))
-    (folder / "README.md").write_text(card.render(config))
+    (folder / "README.md").write_text(card.render(config, config["name"]))
 
 
 def seal(config: Mapping[str, Any]) -> str:
@@ -83,7 +83,7 @@ def faults(folder: Path) -> list[str]:
     weights = sha256(folder / "model.safetensors")
     if any(metric["weights_sha256"] != weights for metric in config["metrics"]):
         wrong.append(f"the weights of {folder.name} changed since they were measured; run `{COMMAND}`")
-    if (folder / "README.md").read_text() != card.render(config):
+    if (folder / "README.md").read_text() != card.render(config, config["name"]):
         wrong.append(f"the card of {folder.name} isn't what its config gives; run `{COMMAND}`")
     if not config["measured"]["gate"]["passed"]:
         wrong.append(f"{folder.name} failed its gate: {'; '.join(config['measured']['gate']['missed'])}")
