@@ -6,14 +6,16 @@ import struct
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import ganzoo
 from ganzoo.errors import ModelError
 from ganzoo.folder import FILES, MOST
 from ganzoo.registry import registry
+from ganzoo.resolve import on_folder
 from ganzoo.testing import checks_of
-from tests.support import distribution
+from tests.support import distribution, tiny
 
 
 @pytest.fixture
@@ -291,7 +293,7 @@ def test_a_file_cut_short_is_refused(folder, keep):
         ('{"name": NaN}', "NaN is no JSON number"),
         ('{"name": Infinity}', "Infinity is no JSON number"),
         ("[" * 100_000, "nested too deeply"),
-        (" " * (MOST["config.json"] + 1), "is larger than 262144 bytes"),
+        (" " * (MOST["config.json"] + 1), "is larger than 4194304 bytes"),
         (b"\xff\xfe", "is no model's config"),
         ("{}", "name: this setting is needed"),
     ],
@@ -332,6 +334,9 @@ def test_a_config_that_is_none_is_refused(folder, content, words):
         ({"spec__size": 64}, "contradicts itself: spec.size is 64"),
         ({"spec__size": 10**9}, "spec.size: "),
         ({"spec__labels": [1, 2]}, "spec.labels.0: "),
+        ({"spec__labels": [1] * 1_000_000}, "larger than 262144 bytes without the names of its classes"),
+        ({"spec__labels": [""] * 100_001, "future": "x" * 2**18}, "without the names of its classes"),
+        ({"recipe__data__labels": [[]] * 500_000}, "without the names of its classes"),
     ],
 )
 def test_a_config_that_lies_is_refused(folder, changes, words):
@@ -362,3 +367,28 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.json").mkdir()
     refused(tmp_path / "config", "no regular file")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A picture in each of 1,400 folders with long names."""
+    place = tmp_path_factory.mktemp("many")
+    for i in range(1_400):
+        folder = place / f"{i:04d} {'Animalia Annelida Clitellata' * 7}"
+        folder.mkdir()
+        Image.new("L", (8, 8), i % 256).save(folder / "a.png")
+    return place
+
+
+def test_a_model_of_many_classes_can_be_loaded(many, tmp_path):
+    run = ganzoo.train(on_folder(tiny("cgan-mnist"), many), out=tmp_path / "run", device="cpu")
+    assert (run.newest_export() / "config.json").stat().st_size > 256 * 1024
+    run.model(device="cpu").save(tmp_path / "copy")
+    assert load(tmp_path / "copy").labels == tuple(sorted(path.name for path in many.iterdir()))
+
+
+def test_a_model_that_could_not_be_loaded_is_not_trained(many, tmp_path, monkeypatch):
+    monkeypatch.setitem(MOST, "config.json", 256 * 1024)
+    with pytest.raises(ModelError, match="couldn't be loaded .* give its 1,400 classes shorter names"):
+        ganzoo.train(on_folder(tiny("cgan-mnist"), many), out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run" / "recipe.json").exists()

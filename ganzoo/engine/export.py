@@ -77,6 +77,11 @@ def description(recipe: Recipe, spec: Spec, networks: Mapping[str, nn.Module]) -
     }
 
 
+def check_loadable(parts: Parts, networks: Mapping[str, nn.Module]) -> None:
+    """Refuse to train a model that couldn't be loaded afterwards. Raises ModelError."""
+    folder.config_text(describe(parts, networks))
+
+
 @contextlib.contextmanager
 def lent(parts: Parts, networks: Mapping[str, nn.Module]) -> Iterator[Model]:
     """A model of networks that go on training: they are in evaluation mode as long as it is used."""

@@ -14,7 +14,7 @@ from ganzoo.engine import health, report, trouble
 from ganzoo.engine.best import Best
 from ganzoo.engine.collapse import Watch
 from ganzoo.engine.compiled import Compiler
-from ganzoo.engine.export import export, lent, sheet
+from ganzoo.engine.export import check_loadable, export, lent, sheet
 from ganzoo.engine.graphs import Graphs
 from ganzoo.engine.measure import measured
 from ganzoo.engine.observers import Observers
@@ -79,6 +79,7 @@ class Engine:
             for n, net in self.networks.items()
         }
         self.averages = {name: Average(self.networks[name], ema) for name, ema in training.ema.items()}
+        processes.each(lambda: check_loadable(parts, self.published()))
         self.dataset = parts.dataset.to(device)
         self.stepper = Stepper(
             self.strategy,
