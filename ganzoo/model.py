@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,15 @@ from ganzoo.text import directions, plain
 MOST = 10_000_000  # images of one call
 MANY = 2**18  # pixels left to make from which memory is held: giving it back takes milliseconds
 Pictures = TypeVar("Pictures", Image.Image, np.ndarray, Tensor)
+
+
+def another_task(task: str, networks: Mapping[str, nn.Module]) -> str:
+    """Why the first of a model's networks is none for this task; empty where it is one."""
+    name, network = next(iter(networks.items()))
+    generates = hasattr(network, "sample") and hasattr(network, "latent")
+    if task == "generate" and not generates:
+        return f"is no generator: its network {name!r} makes no samples"
+    return f"transforms nothing: its network {name!r} makes samples" if task == "transform" and generates else ""
 
 
 class Model:
@@ -61,11 +71,8 @@ class Model:
             if architecture.channels_last:
                 network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         model = cls(config, networks, architecture.image_range)
-        generates = hasattr(model.network, "sample") and hasattr(model.network, "latent")
-        if config.task == "generate" and not generates:
-            raise ModelError(f"{files.name} is no generator: its network {config.networks[0]!r} makes no samples")
-        if config.task == "transform" and generates:
-            raise ModelError(f"{files.name} transforms nothing: its network {config.networks[0]!r} makes samples")
+        if problem := another_task(config.task, networks):
+            raise ModelError(f"{files.name} {problem}")
         model.files = files
         return model.to(target, dtype)
 

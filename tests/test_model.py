@@ -10,9 +10,10 @@ from PIL import Image
 
 import ganzoo
 from ganzoo import Model, Translator
-from ganzoo.errors import GanzooError, ModelError
+from ganzoo.errors import GanzooError, ModelError, RecipeError
 from ganzoo.folder import ModelConfig
 from ganzoo.portable import portable
+from tests.support import tiny
 
 
 def test_images_have_the_shape_dtype_and_range_of_the_api(model):
@@ -283,3 +284,16 @@ def test_a_translator_of_masks_takes_what_it_says_in_every_form(painter):
     painter.network.channels = 5
     with pytest.raises(ModelError, match=r"takes \(N, 5, H, W\), which is no picture; give a tensor"):
         painter.transform(sixteen)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "words"),
+    [
+        ("gan-mnist", "transform", "its network 'generator' makes samples; it must be 'generate'"),
+        ("srresnet-photos-x4", "generate", "its network 'generator' makes no samples; it must be 'transform'"),
+    ],
+)
+def test_a_recipe_of_another_task_is_refused_before_training(name, task, words, tmp_path):
+    with pytest.raises(RecipeError, match=f"task: '{task}', but its model .*{words}"):
+        ganzoo.train(tiny(name).changed({"task": task}), out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run" / "recipe.json").exists()

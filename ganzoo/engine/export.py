@@ -13,9 +13,10 @@ from torch import nn
 import ganzoo
 from ganzoo import card, folder, images
 from ganzoo.dataset import Spec
+from ganzoo.errors import RecipeError
 from ganzoo.evaluation import translation
 from ganzoo.folder import ModelConfig
-from ganzoo.model import Model
+from ganzoo.model import Model, another_task
 from ganzoo.recipes import Recipe
 from ganzoo.registry import HERE, registry
 from ganzoo.resolve import Parts
@@ -78,7 +79,11 @@ def description(recipe: Recipe, spec: Spec, networks: Mapping[str, nn.Module]) -
 
 
 def check_loadable(parts: Parts, networks: Mapping[str, nn.Module]) -> None:
-    """Refuse to train a model that couldn't be loaded afterwards. Raises ModelError."""
+    """Refuse to train a model that couldn't be loaded afterwards. Raises ModelError, or RecipeError."""
+    task = parts.recipe.task
+    if problem := another_task(task, networks):
+        other = "generate" if task == "transform" else "transform"
+        raise RecipeError(parts.recipe.name, [f"task: {task!r}, but its model {problem}; it must be {other!r}"])
     folder.config_text(describe(parts, networks))
 
 
