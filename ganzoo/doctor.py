@@ -129,7 +129,7 @@ def _onnx() -> Iterator[Finding]:
 
     missing = missing_for_onnx()
     if missing:
-        words = f"no {', '.join(missing)}; `ganzoo export --format onnx` needs pip install 'torch-ganzoo[onnx]'"
+        words = f"no {', '.join(missing)}; `ganzoo export` to ONNX needs pip install 'torch-ganzoo[onnx]'"
         yield Finding("note", words)
     else:
         yield Finding("ok", "onnx, onnxscript, onnxruntime")

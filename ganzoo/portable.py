@@ -120,14 +120,26 @@ def portable(model: Model, network: str | None = None) -> Portable:
     return made
 
 
-def export(model: Model, path: Path, format: str, network: str | None = None) -> float:
-    """Write a model's network for any count of images, and any size where it takes any.
+def format_of(path: Path, format: str | None = None) -> str:
+    """The format of a file by its name's end, unless said otherwise. Raises GanzooError."""
+    known = ", ".join(f"{name} ({suffix})" for name, suffix in FORMATS.items())
+    if format is not None and format not in FORMATS:
+        raise GanzooError(f"there is no format {format!r}; there are: {known}")
+    meant = next((name for name, suffix in FORMATS.items() if path.suffix.lower() == suffix), format)
+    if meant is None:
+        raise GanzooError(f"{str(path)!r} doesn't say its format by how its name ends; there are: {known}")
+    if format is not None and meant != format:
+        raise GanzooError(f"{str(path)!r} is the name of a file in the format {meant}, not {format}; change either")
+    return meant
+
+
+def export(model: Model, path: Path, format: str | None = None, network: str | None = None) -> float:
+    """Write a model's network for any count of images, and any size where it takes any, in the format of the name.
 
     Returns the largest difference from the model, over other inputs than it was written with. Raises GanzooError for
     a model or format that can't be, or a file that gives other images.
     """
-    if format not in FORMATS:
-        raise GanzooError(f"there is no format {format!r}; there are: {', '.join(FORMATS)}")
+    format = format_of(path, format)
     model = model.to("cpu", torch.float32)
     module = portable(model, network)
     if not getattr(module.network, "portable", True):
@@ -148,10 +160,12 @@ def export(model: Model, path: Path, format: str, network: str | None = None) ->
         raise GanzooError(f"the exported {model.name!r} gives other images (by {difference:.2g}); nothing was written")
     part = path.with_name(f".{path.name}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(content)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise GanzooError(f"{str(path)!r} can't be written: {error.strerror or error}") from None
     return difference
 

@@ -105,13 +105,41 @@ def test_a_file_that_gives_other_images_is_not_written(model, tmp_path, monkeypa
 
 
 def test_what_cannot_be_exported_is_refused(model, tmp_path):
-    with pytest.raises(GanzooError, match="there is no format 'pickle'; there are: onnx, torch-export"):
+    with pytest.raises(
+        GanzooError, match=r"there is no format 'pickle'; there are: onnx \(.onnx\), torch-export \(.pt2\)"
+    ):
         portable.export(model, tmp_path / "x", "pickle")
 
 
 def test_a_place_that_cannot_be_written_is_said(model, tmp_path):
-    with pytest.raises(GanzooError, match="x.pt2' can't be written: No such file or directory"):
-        portable.export(model, tmp_path / "nowhere" / "x.pt2", "torch-export")
+    (tmp_path / "file").touch()
+    with pytest.raises(GanzooError, match="x.pt2' can't be written: "):
+        portable.export(model, tmp_path / "file" / "x.pt2")
+
+
+@needs_onnx
+def test_the_format_is_that_of_the_files_name(model, tmp_path):
+    import onnx
+
+    portable.export(model, tmp_path / "new folder" / "digits.pt2")
+    made = portable.run_torch((tmp_path / "new folder" / "digits.pt2").read_bytes(), portable.portable(model).inputs(2))
+    assert made.shape == (2, 1, 28, 28)
+    portable.export(model, tmp_path / "digits.ONNX")
+    onnx.load_model_from_string((tmp_path / "digits.ONNX").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "words"),
+    [
+        ("digits.pt2", "onnx", "is the name of a file in the format torch-export, not onnx"),
+        ("digits.onnx", "torch-export", "is the name of a file in the format onnx, not torch-export"),
+        ("digits.bin", None, "doesn't say its format by how its name ends; there are: onnx (.onnx), torch-export"),
+    ],
+)
+def test_a_name_of_another_format_is_refused(name, format, words, refused, unconditional_run, tmp_path):
+    asked = ("export", f"file:{unconditional_run.folder}", "--out", tmp_path / name)
+    refused(*asked, *(["--format", format] if format else []), words=words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_onnx_the_extra_is_named(model, tmp_path, monkeypatch):

@@ -33,7 +33,9 @@ def new_plugin(
 def export(
     name: Annotated[str, typer.Argument(help="A model: its name, or file:PATH of a model folder or a run.")],
     out: Annotated[Path, typer.Option(help="The file to write, such as digits.onnx or digits.pt2.")],
-    format: Annotated[str, typer.Option(help="onnx or torch-export.")] = "onnx",
+    format: Annotated[
+        str | None, typer.Option(help="onnx or torch-export; by default what --out ends in, .onnx or .pt2.")
+    ] = None,
     network: Annotated[str | None, typer.Option(help="Which of a model's networks, where it has several.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
@@ -46,6 +48,7 @@ def export(
         raise GanzooError(f"{str(out)!r} exists; choose another name, or overwrite it with --force")
     from ganzoo import api, portable
 
+    format = portable.format_of(out, format)
     model = api.load(name, device="cpu")
     difference = portable.export(model, out, format, network)
     runner = "onnxruntime" if format == "onnx" else "torch.export"
