@@ -1,7 +1,7 @@
 """Turn a recipe's names into components: registry look-up in two passes, and every mistake in one message."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,11 @@ class Parts:
         return all(part.per_sample for part in parts if part is not None)
 
 
-def resolve(recipe: Recipe) -> Parts:
-    """Look up and check every component; open the data; fill in what the data's spec says. Raises RecipeError."""
+def resolve(recipe: Recipe, before_data: Callable[[], None] = lambda: None) -> Parts:
+    """Look up and check every component; open the data; fill in what the data's spec says. Raises RecipeError.
+
+    Data may take long to read, so it is opened only where all else is right, after a call of `before_data`.
+    """
     wrong: list[str] = []
     configs: dict[str, Any] = {}
     classes: dict[str, Any] = {}
@@ -53,8 +56,18 @@ def resolve(recipe: Recipe) -> Parts:
         part: Part | None = getattr(recipe, place)
         if part is not None:
             classes[place], configs[place] = configure(place, part.name, part.settings, wrong)
+    loss = classes["loss"](configs["loss"]) if configs.get("loss") is not None else None
+    strategy = classes["strategy"](configs["strategy"], loss) if configs["strategy"] is not None else None
+    regularizers = _regularizers(recipe, wrong)
+    if strategy is not None:
+        wrong += _strategy_mistakes(recipe, strategy)
+        wrong += _irregularities(recipe, strategy, regularizers)
+        regularize(strategy, regularizers)
+    of_architecture: list[str] = []
+    configure("architecture", recipe.architecture.name, recipe.architecture.settings, of_architecture, known=False)
     dataset = None
-    if configs["data"] is not None:
+    if not wrong and not of_architecture:
+        before_data()
         try:
             dataset = classes["data"](configs["data"])
         except GanzooError as error:
@@ -74,13 +87,7 @@ def resolve(recipe: Recipe) -> Parts:
     classes["architecture"], configs["architecture"] = configure(
         "architecture", recipe.architecture.name, settings, wrong, known=dataset is not None and not lacking
     )
-    loss = classes["loss"](configs["loss"]) if configs.get("loss") is not None else None
     architecture = classes["architecture"](configs["architecture"]) if configs["architecture"] is not None else None
-    strategy = classes["strategy"](configs["strategy"], loss) if configs["strategy"] is not None else None
-    regularizers = _regularizers(recipe, wrong)
-    if strategy is not None:
-        wrong += _irregularities(recipe, strategy, regularizers)
-        regularize(strategy, regularizers)
     wrong += _disagreements(recipe, dataset, architecture, strategy)
     wrong += _observers(recipe)
     if wrong or dataset is None or architecture is None or strategy is None:
@@ -255,8 +262,6 @@ def _disagreements(
         wrong.append(
             f"data.conditions: {given}, but architecture {recipe.architecture.name!r} is conditioned on {wanted}"
         )
-    if strategy is not None:
-        wrong += _strategy_mistakes(recipe, strategy)
     return wrong
 
 

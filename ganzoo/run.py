@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -131,20 +132,37 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else trains in this folder. The system frees the lock with the process, however it ends."""
+        """Nobody else trains in this folder. The system frees the lock with the process, however it ends.
+
+        What fails before anything was written leaves no folder behind.
+        """
+        lock, there = self.folder / ".lock", self.folder.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / ".lock").open("w")
+            file = lock.open("w")
         except OSError as error:
             raise RunError(f"the run folder {str(self.folder)!r} can't be written: {error.strerror}") from None
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                    raise BlockingIOError  # of another process, which is about to leave
             except OSError:
                 raise RunError(
                     f"another process is training in {str(self.folder)!r}; wait for it or use another folder"
                 ) from None
-            yield
+            try:
+                yield
+            except BaseException:
+                self._leave(there)
+                raise
+
+    def _leave(self, there: bool) -> None:
+        with contextlib.suppress(OSError):
+            if [item.name for item in self.folder.iterdir()] == [".lock"]:
+                (self.folder / ".lock").unlink()
+                if not there:
+                    self.folder.rmdir()
 
     def metrics(self) -> list[dict[str, float]]:
         """The rows of the log, oldest first."""

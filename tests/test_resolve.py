@@ -1,17 +1,19 @@
 """Resolving a recipe: nothing is typed twice, and every disagreement has its place."""
 
+import shutil
+
 import pytest
 import torch
 
 import ganzoo
 from ganzoo import Architecture, Settings, Strategy
-from ganzoo.errors import RecipeError
+from ganzoo.errors import GanzooError, RecipeError
 from ganzoo.recipes import Part, Recipe
 from ganzoo.registry import registry
-from ganzoo.resolve import architecture_of, resolve
+from ganzoo.resolve import architecture_of, on_folder, resolve
 from ganzoo_data.mnist import MNIST10k
 from ganzoo_vanilla.architectures import MLP
-from tests.support import tiny
+from tests.support import contents, tiny
 
 
 def mistakes(name, changes):
@@ -209,3 +211,59 @@ def test_a_component_reads_settings_of_its_older_versions():
         architecture_of(Part.read({"name": "one-network", "version": 4, "width": 7}))
     with pytest.raises(RecipeError, match=r"architecture: these settings of version 1 can't be migrated"):
         architecture_of(Part.read({"name": "one-network", "version": 1, "width": 7}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (
+            {"architecture.latent": 3, "training.freeze": ["critic"]},
+            [
+                "training.freeze: there is no network 'critic' (there are generator, discriminator)",
+                "architecture.latent: there is no such setting",
+            ],
+        ),
+        ({"regularizers.r1.wait": 1}, ["regularizers.r1.wait: there is no such setting"]),
+        ({"loss.name": "hing", "strategy.steps": 1}, ["strategy.steps: there is no such setting"]),
+    ],
+)
+def test_what_needs_no_data_is_said_before_the_data_is_read(changes, lines, tmp_path):
+    recipe = on_folder(ganzoo.recipe("cgan-mnist"), tmp_path / "nowhere").changed(changes)
+    with pytest.raises(RecipeError) as caught:
+        ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    assert [line for line in caught.value.mistakes if not line.startswith("loss.name")] == lines
+    with pytest.raises(RecipeError, match="there is no folder"):
+        resolve(on_folder(ganzoo.recipe("cgan-mnist"), tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ("file:nowhere", "there is no folder 'nowhere'"),
+        ("nothing", "there is no model 'nothing'"),
+        ("file:{run}", "has no complete checkpoint to start from"),
+    ],
+)
+def test_a_start_that_is_not_there_is_said_before_the_data_is_read(start, said, unconditional_run, tmp_path):
+    shutil.copytree(unconditional_run.folder, tmp_path / "other", ignore=shutil.ignore_patterns("step-*"))
+    recipe = on_folder(tiny("cgan-mnist"), tmp_path / "nowhere").changed(
+        start_from=start.format(run=tmp_path / "other")
+    )
+    with pytest.raises(GanzooError, match=said):
+        ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_that_never_began_leaves_no_folder(tmp_path):
+    wrong = tiny("cgan-mnist").changed({"training.freeze": ["generator.nothing"]})
+    (tmp_path / "mine").mkdir()
+    for folder in (tmp_path / "run", tmp_path / "mine"):
+        with pytest.raises(GanzooError, match="names no weights"):
+            ganzoo.train(wrong, out=folder, device="cpu")
+    assert not (tmp_path / "run").exists()
+    assert list((tmp_path / "mine").iterdir()) == []
+    run = ganzoo.train(tiny("cgan-mnist"), out=tmp_path / "run", device="cpu")
+    before = contents(run.folder)
+    with pytest.raises(GanzooError, match="names no weights"):
+        ganzoo.train(wrong, out=run.folder, device="cpu", restart=True)
+    assert contents(run.folder) == before

@@ -1,6 +1,7 @@
 """The engine: runs a recipe, and makes a run."""
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from ganzoo.engine import cautions
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers, OnProgress
 from ganzoo.engine.processes import Processes
+from ganzoo.engine.start import find
 from ganzoo.engine.trackers import Tracker
 from ganzoo.errors import GanzooError, RunError
 from ganzoo.files import sweep
@@ -47,12 +49,18 @@ def train(
         log.warning("torchrun brought the processes back, so the run goes on; only their first start begins it anew")
         restart = False
     watchers = processes.each(lambda: [Tracker(name) for name in trackers])
-    parts = processes.each(lambda: resolve(recipe))
+    run = Run(folder)
+    source, base = recipe.start_from, functools.cache(base) if base else None
+
+    def before_data() -> None:
+        if source and (restart or not run.exists):
+            find(source, base)
+
+    parts = processes.each(lambda: resolve(recipe, before_data))
     _say_what_was_refused(parts)
     if processes.is_main and processes.device.type == "cpu" and parts.recipe.training.precision == "bf16":
         say_if_slow(torch.bfloat16, "train with training.precision=fp32 here")
     fingerprint = processes.first(parts.dataset.fingerprint)
-    run = Run(folder)
     with contextlib.ExitStack() as held:
 
         def prepare() -> bool:

@@ -1,8 +1,7 @@
 """What training starts from: other networks' weights, and parts that stay as they are."""
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -38,6 +37,14 @@ def freeze(networks: dict[str, nn.Module], paths: Sequence[str]) -> None:
             modules[part].eval()  # running statistics are kept as they are too
 
 
+def find(source: str, base: Callable[[], ModelFiles] | None) -> None:
+    """Raise GanzooError where there is nothing to start from."""
+    if base is not None:
+        base()
+    elif not any(Run(source.removeprefix("file:")).checkpoints.glob("step-*")):
+        raise _no_checkpoint(source)
+
+
 def start_from(source: str, networks: dict[str, nn.Module], base: ModelFiles | None) -> list[dict[str, Any]]:
     """Load networks of the same name, key by key; what doesn't match is listed, below 90 % of values is refused.
 
@@ -68,13 +75,17 @@ def start_from(source: str, networks: dict[str, nn.Module], base: ModelFiles | N
 
 
 def _run_states(source: str) -> tuple[dict[str, dict[str, Tensor]], list[dict[str, Any]]]:
-    run = Run(Path(source.removeprefix("file:")))
+    run = Run(source.removeprefix("file:"))
     found = checkpoints.newest(run.checkpoints)
     if found is None:
-        raise RunError(f"run {str(run.folder)!r} has no complete checkpoint to start from")
+        raise _no_checkpoint(source)
     parts = [n.removesuffix(".safetensors") for n in found.manifest["files"] if n.startswith("networks/")]
     mine = {"model": run.recipe.name, "own": True, "data": [_data(run.spec)]}
     return {part.removeprefix("networks/"): found.tensors(part) for part in parts}, [mine, *run.lineage]
+
+
+def _no_checkpoint(source: str) -> RunError:
+    return RunError(f"run {source.removeprefix('file:')!r} has no complete checkpoint to start from")
 
 
 def _model_states(source: str, base: ModelFiles) -> tuple[dict[str, dict[str, Tensor]], list[dict[str, Any]]]:
