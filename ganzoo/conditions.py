@@ -31,6 +31,8 @@ def check_latents(model: "Model", count: int, latents: Any) -> None:
     if latents.shape != wanted:
         given = tuple(latents.shape)
         raise ModelError(f"latents of shape {given} were given for {count} images; they must have shape {wanted}")
+    if not latents.isfinite().all():
+        raise ModelError("latents must be finite, and some of these are NaN or infinite")
 
 
 def options_of(model: "Model", given: Mapping[str, Any]) -> dict[str, float]:

@@ -245,10 +245,11 @@ class Model:
         """What the model makes of a picture of any size; large ones go through it in tiles without seams.
 
         A PIL picture gives a PIL picture: grey stays grey, 16 bits stay 16, alpha is kept and EXIF orientation
-        honoured. A numpy array, as `numpy.asarray(picture)` gives it, gives an array. A tensor, (N, channels, H, W)
-        float in [0, 1] or uint8, gives float32 in [0, 1] on its device. `tile` is the side of a tile in input pixels,
-        chosen by size when left out. `ensemble` takes the mean over the eight flips and turns (Timofte et al., 2016),
-        at eight times the work. `direction` is one of `directions`. Raises ModelError.
+        honoured. A numpy array, as `numpy.asarray(picture)` gives it, gives an array; one of floats in [0, 1] gives
+        float32. A tensor, (N, channels, H, W) float in [0, 1] or uint8, gives float32 in [0, 1] on its device. `tile`
+        is the side of a tile in input pixels, chosen by size when left out. `ensemble` takes the mean over the eight
+        flips and turns (Timofte et al., 2016), at eight times the work. `direction` is one of `directions`. Raises
+        ModelError, or GanzooError for a picture.
         """
         if self.task != "transform":
             raise ModelError(f"model {self.name!r} makes images of nothing; use sample(count)")
@@ -273,7 +274,10 @@ class Model:
             if channels not in (1, 3):
                 raise ModelError(f"model {self.name!r} takes (N, {channels}, H, W), which is no picture; give a tensor")
             made = photos.transformed(picture, network, chosen, channels, tile, channels < (self.channels or 3))
-            return made if isinstance(images, Image.Image) else np.asarray(made)
+            if isinstance(images, Image.Image):
+                return made
+            pixels = np.asarray(made)
+            return pixels if images.dtype.kind != "f" else (pixels / np.iinfo(pixels.dtype).max).astype(np.float32)
         return tiling.transformed(network, chosen, self._pictures(images, channels), tile)
 
     def takes(self, translator: nn.Module) -> int:
@@ -293,7 +297,11 @@ class Model:
             return images.float() / 255
         if not images.is_floating_point():
             raise ModelError(f"images must be float in [0, 1] or uint8, not {images.dtype}")
-        return images.float()
+        given: Tensor = images.float()
+        low, high = given.min().item(), given.max().item()
+        if not (low >= -0.01 and high <= 1.01):  # nor NaN
+            raise ModelError(f"images must be float in [0, 1] or uint8, and these are floats from {low:g} to {high:g}")
+        return given
 
     def sheet(self, columns: int = 10, *, seed: int = 0, **options: Any) -> Image.Image:
         """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""

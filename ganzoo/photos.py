@@ -59,7 +59,8 @@ def read(path: Path) -> Image.Image:
                         f"{MOST:,} that are opened; make it smaller first"
                     )
                 image.load()
-                return ImageOps.exif_transpose(image)
+                turned = ImageOps.exif_transpose(image)
+                return _of_floats(np.asarray(turned), f"picture {str(path)!r}") if turned.mode == "F" else turned
     except FileNotFoundError:
         raise GanzooError(f"there is no picture {str(path)!r}") from None
     except GanzooError:
@@ -75,6 +76,8 @@ def read(path: Path) -> Image.Image:
 
 def eight_bits(image: Image.Image, channels: int) -> Image.Image:
     """Grey (1) or in colour (3), 8 bits a channel, what is transparent on white: as data and metrics take pictures."""
+    if image.mode == "F":
+        image = _of_floats(np.asarray(image))
     if image.mode in SIXTEEN:  # which Pillow would clip
         image = _eight_bits(image)
     if image.has_transparency_data:
@@ -83,16 +86,21 @@ def eight_bits(image: Image.Image, channels: int) -> Image.Image:
 
 
 def of_array(array: np.ndarray) -> Image.Image:
-    """The picture in an array (H, W) or (H, W, C), as `numpy.asarray(picture)` gives it. Raises GanzooError."""
+    """The picture in an array (H, W) or (H, W, C), as `numpy.asarray(picture)` gives it, or of floats in [0, 1].
+
+    Raises GanzooError.
+    """
     flat = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
     if flat.size:
         try:
+            if flat.dtype.kind == "f":
+                return _of_floats(flat, "the array")
             return Image.fromarray(flat)
         except (TypeError, ValueError):
             pass
     raise GanzooError(
         f"an array of shape {array.shape} and type {array.dtype} is no picture; give uint8 (H, W), (H, W, 3) or "
-        "(H, W, 4), or a tensor of floats in [0, 1]"
+        "(H, W, 4), or floats in [0, 1]"
     )
 
 
@@ -142,13 +150,15 @@ def transformed(
 
 def _plain(image: Image.Image) -> Image.Image:
     """In one of the modes L, LA, RGB, RGBA and I;16."""
+    if image.mode == "F":
+        return _of_floats(np.asarray(image))
     if image.mode in SIXTEEN:
         if image.mode == "I;16":
             return image
         return Image.fromarray(np.asarray(image).clip(0, 65535).astype(np.uint16))
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
-    if image.mode in ("1", "L", "F"):
+    if image.mode in ("1", "L"):
         return image.convert("LA" if "transparency" in image.info else "L")
     return image.convert(
         "LA"
@@ -181,6 +191,18 @@ def _picture(made: Tensor, mode: str) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+
+
+def _of_floats(array: np.ndarray, what: str = "the picture") -> Image.Image:
+    """Floats in [0, 1], of which Pillow would make black, as grey of 16 bits or colours of 8. Raises GanzooError."""
+    low, high = array.min(), array.max()
+    if not (low >= 0 and high <= 1):  # nor NaN
+        raise GanzooError(
+            f"{what} holds floats from {low:g} to {high:g}, and only those in [0, 1] are taken; scale them, or use "
+            "whole numbers of 8 or 16 bits"
+        )
+    most, kind = (65535, np.uint16) if array.ndim == 2 else (255, np.uint8)
+    return Image.fromarray((array.astype(np.float64) * most).round().astype(kind))
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -59,6 +59,7 @@ def resolve(recipe: Recipe, before_data: Callable[[], None] = lambda: None) -> P
     loss = classes["loss"](configs["loss"]) if configs.get("loss") is not None else None
     strategy = classes["strategy"](configs["strategy"], loss) if configs["strategy"] is not None else None
     regularizers = _regularizers(recipe, wrong)
+    wrong += _observers(recipe)
     if strategy is not None:
         wrong += _strategy_mistakes(recipe, strategy)
         wrong += _irregularities(recipe, strategy, regularizers)
@@ -89,7 +90,6 @@ def resolve(recipe: Recipe, before_data: Callable[[], None] = lambda: None) -> P
     )
     architecture = classes["architecture"](configs["architecture"]) if configs["architecture"] is not None else None
     wrong += _disagreements(recipe, dataset, architecture, strategy)
-    wrong += _observers(recipe)
     if wrong or dataset is None or architecture is None or strategy is None:
         raise RecipeError(recipe.name, wrong)
     return Parts(_filled(recipe, configs, regularizers), dataset.spec, dataset, architecture, loss, strategy)

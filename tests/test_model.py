@@ -140,6 +140,8 @@ def test_latents_replace_the_seed(model):
         (3, {"colour": "red"}, "has no condition 'colour'; it takes label"),
         (3, {"latents": torch.zeros(2, 1)}, r"latents of shape \(2, 1\) were given for 3 images; .* \(3, "),
         (3, {"latents": torch.zeros(3, 99)}, r"latents of shape \(3, 99\)"),
+        (1, {"latents": torch.full((1, 1), torch.inf)}, "latents must be finite"),
+        (1, {"latents": torch.full((1, 1), torch.nan)}, "latents must be finite"),
         (3, {"latents": torch.zeros(())}, r"latents of shape \(\)"),
         (3, {"latents": [[0.0]]}, "latents must be a tensor of floats, not list"),
         (3, {"device": "tpu9"}, "no device 'tpu9'"),

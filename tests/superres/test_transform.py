@@ -12,6 +12,7 @@ from PIL import Image
 import ganzoo
 from ganzoo import photos
 from ganzoo.errors import GanzooError, ModelError
+from ganzoo.features import grey as luma
 from ganzoo.tiling import tiles
 from tests.support import environment, python
 
@@ -253,3 +254,45 @@ def test_twenty_megapixels_need_less_than_two_gigabytes(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with Image.open(tmp_path / "larger.jpg") as made:
         assert made.size == (4 * 5472, 4 * 3648)
+
+
+def test_floats_are_pictures_in_zero_to_one(model, tmp_path):
+    """Pillow would make black of them."""
+    levels = noise(1, 1, 24, 40)
+    expected = luma(model.transform(levels.expand(-1, 3, -1, -1)))[0, 0].numpy()
+    grey = levels[0, 0].numpy()
+    for given in (grey, grey.astype(np.float64), grey[:, :, None]):
+        made = model.transform(given)
+        assert made.dtype == np.float32
+        assert np.abs(made - expected).max() < 0.02
+    colour = noise(1, 3, 24, 40)
+    made = model.transform(colour[0].permute(1, 2, 0).numpy())
+    assert made.dtype == np.float32
+    assert np.abs(made - model.transform(colour)[0].permute(1, 2, 0).numpy()).max() < 0.02
+    photo = model.transform(Image.fromarray(grey))
+    assert photo.mode == "I;16"
+    assert np.abs(np.asarray(photo) / 65535 - expected).max() < 0.02
+    Image.fromarray(grey).save(tmp_path / "grey.tif")
+    read = photos.read(tmp_path / "grey.tif")
+    assert np.abs(np.asarray(read) / 65535 - grey).max() < 1e-4
+    for decoded in (photos.eight_bits(read, 1), photos.eight_bits(Image.fromarray(grey), 1)):
+        assert np.abs(np.asarray(decoded) / 255 - grey).max() < 1 / 255
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 255), (-1, 1), (float("nan"), float("nan"))])
+def test_floats_of_another_range_are_refused(model, command, tmp_path, low, high):
+    grey = np.full((8, 8), low, np.float32)
+    grey[3:] = high
+    Image.fromarray(grey).save(tmp_path / "grey.tif")
+    said = rf"from {low} to {high}.*\[0, 1\]"
+    for given in (grey, Image.fromarray(grey), grey[:, :, None].repeat(3, 2)):
+        with pytest.raises(GanzooError, match=said):
+            model.transform(given)
+    with pytest.raises(GanzooError, match=said):
+        photos.eight_bits(Image.fromarray(grey), 3)
+    with pytest.raises(ModelError, match=rf"from {low} to {high}"):
+        model.transform(torch.from_numpy(grey).expand(1, 3, -1, -1))
+    done = command("transform", model.name, tmp_path / "grey.tif", "--out", tmp_path / "out.png", "--device", "cpu")
+    assert done.code == 2
+    assert f"grey.tif' holds floats from {low} to {high}" in done.err
+    assert not (tmp_path / "out.png").exists()
