@@ -101,12 +101,12 @@ def _progress() -> Iterator[Any]:
 
 
 def _print(report: Any, as_json: bool) -> None:
+    for note in report.notes:
+        errors.print(f"note: {plain(note)}", highlight=False, markup=False, soft_wrap=True)
     if as_json:
         found = {metric: m.model_dump(mode="json") for metric, m in report.measurements.items()}
         console.print_json(json.dumps(found))
         return
-    for note in report.notes:
-        errors.print(f"note: {plain(note)}", highlight=False, markup=False)
     table = Table(box=None, pad_edge=False)
     for heading in ("measured", "value", "per class, worst first", "details"):
         table.add_column(heading, no_wrap=heading in ("measured", "value"))
@@ -144,7 +144,7 @@ def _gate(model: Any, report: Any) -> None:
     try:
         verdict = gates.judge(gates.family(model), report)
     except GanzooError as error:
-        errors.print(f"note: no verdict, since {error}", highlight=False, markup=False)
+        errors.print(f"note: no verdict, since {error}", highlight=False, markup=False, soft_wrap=True)
         return
     console.print(f"gate of {verdict.family} models: {'passed' if verdict.passed else 'failed'}", highlight=False)
     for check in [*verdict.checks, *verdict.bars]:

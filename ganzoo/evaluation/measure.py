@@ -95,7 +95,7 @@ def evaluate_model(
         """Whole sets are compared with each class as frequent as in the real one, classes by as many of each."""
         return sampled(seed, None if "labels" in metric.needs else real)
 
-    return measure(model.name, chosen, made, seeds, notes)
+    return measure(model.name, chosen, made, seeds, notes, named=bool(metrics))
 
 
 def _own_data(model: Model) -> tuple[Pictures, Pictures | None, list[str]]:
@@ -123,22 +123,38 @@ def evaluate_pictures(
     views = [View(p, network, True, tick) if p is not None else None for p in (reference, training, sources)]
     evidence = Evidence(View(images, network, tick=tick), views[0], views[1], network, views[2])
     chosen = metrics or parts.metrics_for(images.label_names, network, reference, training)
-    return measure(images.name, chosen, lambda *_: evidence, [], [])
+    return measure(images.name, chosen, lambda *_: evidence, [], [], named=bool(metrics))
 
 
 def measure(
-    name: str, metrics: Sequence[str], made: Callable[[int, Metric], Evidence], seeds: Sequence[int], notes: list[str]
+    name: str,
+    metrics: Sequence[str],
+    made: Callable[[int, Metric], Evidence],
+    seeds: Sequence[int],
+    notes: Sequence[str],
+    named: bool = True,
 ) -> Report:
-    """Run each metric on the evidence of each seed (once, where there is no seed)."""
+    """Run each metric on the evidence of each seed (once, where there is no seed).
+
+    One that refuses what it finds (a class of too few pictures, say) is left out, with a note, unless it was `named`.
+    """
     chosen = {metric: parts.metric(metric) for metric in dict.fromkeys(metrics)}
     results: dict[str, list[Result]] = {metric: [] for metric in chosen}
     given: dict[str, Evidence] = {}
+    refused: dict[str, GanzooError] = {}
     for seed in seeds or [0]:
         given = {metric: made(seed, component) for metric, component in chosen.items()}
         for metric, component in chosen.items():
             check(metric, component, given[metric])
-        for metric, component in chosen.items():
-            results[metric].append(_result(metric, component, given[metric]))
+        for metric, component in list(chosen.items()):
+            try:
+                results[metric].append(_result(metric, component, given[metric]))
+            except GanzooError as error:
+                if named or isinstance(error, PluginError) or len(chosen) == 1:
+                    raise
+                refused[metric] = error
+                del chosen[metric]
+    given = {metric: given[metric] for metric in chosen}
     measured = {
         metric: Measurement.of(
             title(component, given[metric]),
@@ -149,7 +165,8 @@ def measure(
         for metric, component in chosen.items()
         for protocol in [_protocol(metric, component, given[metric], results[metric][0], seeds)]
     }
-    return Report(name, measured, next(reversed(given.values())), notes)
+    left_out = [f"{metric} left out: {error}" for metric, error in refused.items()]
+    return Report(name, measured, next(reversed(given.values())), [*notes, *left_out])
 
 
 def _result(name: str, metric: Metric, evidence: Evidence) -> Result:

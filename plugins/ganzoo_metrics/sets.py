@@ -61,7 +61,7 @@ class ClassFrechetDistance(Metric):
             if min(len(fake), len(real)) < 2:
                 raise GanzooError(
                     f"the Fréchet distance within class {name!r} needs 2 pictures each or more; there are {len(real)} "
-                    f"in the reference and {len(fake)} samples"
+                    f"in the reference and {len(fake)} samples; take more of each, or other metrics"
                 )
             per_class[name] = frechet_distance(Moments.over(fake), Moments.over(real))
         return Result(math.fsum(per_class.values()) / len(per_class), per_class)
@@ -171,7 +171,7 @@ class ClassCoverage(Coverage):
             if min(len(real), len(fake)) <= k:
                 raise GanzooError(
                     f"coverage of class {name!r} needs more than {k} pictures each; there are {len(real)} in the "
-                    f"reference and {len(fake)} samples"
+                    f"reference and {len(fake)} samples; take more of each, a smaller k, or other metrics"
                 )
             per_class[name] = density_coverage(real, fake[: len(real)], k)[1]
             used += min(len(real), len(fake))

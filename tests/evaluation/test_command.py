@@ -261,3 +261,21 @@ def test_bad_input_is_one_sentence_and_exit_2(command, folder, tmp_path, argumen
     code, _, complaint = command("evaluate", *(known.get(a, a) for a in arguments))
     assert code == 2
     assert __import__("re").search(said, " ".join(complaint.split()))
+
+
+def test_a_metric_of_our_choice_that_too_few_pictures_are_there_for_is_left_out(command, refused, folder, tmp_path):
+    real = pictures(tmp_path / "real", "test", 200)
+    for path in sorted((real / "7").iterdir())[1:]:
+        path.unlink()
+    given = ("evaluate", f"file:{folder}", "--reference", real, "--seeds", 2, "--count", 100, "--device", "cpu")
+    why = "class '7' needs more than 5 pictures each; there are 1 in the reference and 10 samples; take more of each"
+    code, said, notes = command(*given)
+    assert code == 0
+    assert "note: class-coverage left out: coverage of " + why in notes
+    assert "note: class-frechet-distance left out: " in notes
+    assert "Fréchet distance (" in said
+    assert "within a class" not in said
+    code, said, notes = command(*given, "--json")
+    assert {"coverage", "duplicates"} <= set(json.loads(said))
+    assert "class-coverage left out" in notes
+    refused(*given, "--metrics", "coverage", "--metrics", "class-coverage", words=why)
