@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from ganzoo.errors import GanzooError, RecipeError, UnknownNameError
 from ganzoo.known import package_of, where_to_get
 from ganzoo.registry import registry
-from ganzoo.settings import Settings, mistakes
+from ganzoo.settings import Settings, mistakes, no_such
 
 PARTS = {"data": "dataset", "architecture": "architecture", "loss": "loss", "strategy": "strategy"}
 NAME = r"^[a-z0-9][a-z0-9._-]{0,95}$"
@@ -60,8 +60,12 @@ class Optimizer(Settings):
             raise ValueError("betas: each must be in [0, 1)")
         for name, table in self.overrides.items():
             if not isinstance(table, dict):
-                raise ValueError(f"{name}: there is no such setting")
-            lines = [f"{name}.{key}: there is no such setting" for key in table if key not in Optimizer.model_fields]
+                raise ValueError(f"{name}: {no_such(name, Optimizer.model_fields)}")
+            lines = [
+                f"{name}.{key}: {no_such(key, Optimizer.model_fields)}"
+                for key in table
+                if key not in Optimizer.model_fields
+            ]
             try:
                 self.of(name)
             except ValueError as error:  # with a place of its own for each mistake
@@ -187,7 +191,7 @@ class Recipe(Settings):
         try:
             return cls.read(tables)
         except (ValidationError, ValueError) as error:
-            raise RecipeError(where, [*mistakes(error), *component_mistakes(tables)]) from None
+            raise RecipeError(where, [*mistakes(error, kind=cls), *component_mistakes(tables)]) from None
 
     @property
     def components(self) -> list[tuple[str, str]]:
@@ -254,6 +258,7 @@ def configure(
     place: str, name: str, settings: dict[str, Any], wrong: list[str], known: bool = True, kind: str | None = None
 ) -> tuple[Any, Any]:
     """The class and checked settings of a part, or two None and lines added to `wrong`."""
+    component: Any = None
     try:
         component = registry().get(kind or PARTS[place], name)
         return component, component.Config.read(settings)
@@ -261,7 +266,7 @@ def configure(
         lacking = isinstance(error, UnknownNameError) and package_of(kind or PARTS[place], name)
         wrong.append(f"{place}.name: {where_to_get(kind or PARTS[place], name) if lacking else error}")
     except (ValidationError, ValueError) as error:
-        lines = mistakes(error, place)
+        lines = mistakes(error, place, component.Config)
         if not known:  # without the data nobody knows what its spec would have filled in
             lines = [line for line in lines if not line.endswith("this setting is needed")]
         wrong.extend(lines)

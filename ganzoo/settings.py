@@ -1,15 +1,18 @@
 """The base of every `Config`: settings that are checked, described, bounded and immutable."""
 
+import difflib
 import json
 import math
 import operator
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+HINTS = 20  # mistakes whose lines say what there is: a stranger's settings may hold thousands
 
 
 class Settings(BaseModel):
@@ -93,8 +96,8 @@ def as_int(value: object) -> int | None:
         return None
 
 
-def mistakes(error: Exception, place: str = "") -> list[str]:
-    """One line for each thing that pydantic found wrong: `strategy.critic_steps: ...`."""
+def mistakes(error: Exception, place: str = "", kind: type[BaseModel] | None = None) -> list[str]:
+    """One line for each thing that pydantic found wrong with settings of a kind: `strategy.critic_steps: ...`."""
     if not isinstance(error, ValidationError):
         return [f"{place}: {error}" if place else str(error)]
     lines = []
@@ -106,13 +109,44 @@ def mistakes(error: Exception, place: str = "") -> list[str]:
             lines += [_placed(where, line) for line in str(item["ctx"]["error"]).splitlines()]
             continue
         if item["type"] == "extra_forbidden":
-            message = "there is no such setting"
+            table = _at(kind, item["loc"][:-1]) if len(lines) < HINTS else None
+            message = no_such(str(item["loc"][-1]), table.model_fields if table else ())
+        elif item["type"] == "model_type" and isinstance(item["input"], str) and _has_name(_at(kind, item["loc"])):
+            message = f"this is a table, not {reprlib.repr(item['input'])}; did you mean {where}.name?"
         elif item["type"] == "missing":
             message = "this setting is needed"
         elif isinstance(item["input"], str | int | float | bool) and item["type"] != "json_invalid":
             message += f", not {reprlib.repr(item['input'])}"
         lines.append(f"{where}: {message}" if where else message)
     return lines
+
+
+def no_such(name: str, names: Iterable[str]) -> str:
+    """What to say of a setting that isn't there; nothing of the others where those aren't known."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    there = f"; {meant}there are: {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}" if known else ""
+    return f"there is no such setting{there}"
+
+
+def _at(kind: type[BaseModel] | None, place: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The kind of the table at a place in settings of a kind: of an optional one, or one of many, too."""
+    for part in place:
+        if kind is not None and part in kind.model_fields:
+            kind = next(_tables(kind.model_fields[str(part)].annotation), None)
+    return kind
+
+
+def _tables(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _tables(inner)
+
+
+def _has_name(kind: type[BaseModel] | None) -> bool:
+    return kind is not None and "name" in kind.model_fields
 
 
 def _placed(where: str, line: str) -> str:

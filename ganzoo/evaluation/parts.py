@@ -49,7 +49,9 @@ def _made(kind: str, name: str, settings: dict[str, Any]) -> Any:
     try:
         return component(component.Config.read(settings))
     except ValueError as error:
-        raise GanzooError(f"{kind} {name!r} can't be used so: {'; '.join(mistakes(error))}") from None
+        raise GanzooError(
+            f"{kind} {name!r} can't be used so: {'; '.join(mistakes(error, kind=component.Config))}"
+        ) from None
 
 
 def features_for(labels: Sequence[str], size: int | None, channels: int | None) -> str:

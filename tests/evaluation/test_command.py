@@ -253,6 +253,7 @@ def test_a_metric_that_fails_is_named_with_its_package(tmp_path, metric, said):
         (["--images", "NOWHERE", "--reference", "NOWHERE"], "there is no folder"),
         (["--images", "MADE"], "--images needs --reference"),
         (["MODEL", "--metrics", "psnr"], "don't pair"),
+        (["MODEL", "--metrics", "coverage,j=3"], "j: there is no such setting; there are: k"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(command, folder, tmp_path, arguments, said):
