@@ -144,7 +144,10 @@ def test_train_a_file_of_ones_own(command, tmp_path):
             ["cgan-mnist", "--set", "strateggy.name='gan'"],
             "strateggy: there is no such setting; did you mean 'strategy'",
         ),
-        (["r3gan-mnist", "--set", "strategy.gama=2"], "strategy.gama: there is no such setting; did you mean 'gamma'? "),
+        (
+            ["r3gan-mnist", "--set", "strategy.gama=2"],
+            "strategy.gama: there is no such setting; did you mean 'gamma'? ",
+        ),
         (["cgan-mnist", "--set", "training.optimizer.rate=2"], "there are: alpha, betas, clip_norm,"),
         (["cgan-mnist", "--set", "training.optimizer.generator={lt = 2}"], "training.optimizer.generator.lt: there is"),
         (
@@ -278,3 +281,34 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
     assert later[: len(steps)] == steps  # the log goes on where it was
     assert later == sorted(set(later))
     assert len(later) > len(steps)
+
+
+def test_values_are_read_as_people_write_them(command, tmp_path):
+    """`1e1` is a whole number; a setting of another kind, and a word in quotes, stay what they are."""
+    given = {
+        "training.images": ("1e1", 10),
+        "training.batch_size": ("+5", 5),
+        "training.log_every": ("1.0E+1", 10),
+        "training.optimizer.lr": (".001", 0.001),
+        "training.optimizer.eps": ("1e-9", 1e-9),
+        "training.optimizer.clip_norm": ("2.", 2.0),
+        "training.deterministic": ("True", True),
+        "training.channels_last": ("False", False),
+        "summary": ("'1e3'", "1e3"),
+        "architecture.width": ("8", 8),
+    }
+    settings = [word for name, (value, _) in given.items() for word in ("--set", f"{name}={value}")]
+    done = command("train", "cgan-mnist", *settings, "--device", "cpu", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())["recipe"]
+    for name, (_, wanted) in given.items():
+        *tables, last = name.split(".")
+        found = recipe
+        for table in tables:
+            found = found[table]
+        assert (found[last], type(found[last])) == (wanted, type(wanted)), name
+
+
+@pytest.mark.parametrize("value", ["007", "1e", "e5", "1.2.3", "1e5000", "true-ish", "1e3.5"])
+def test_what_is_no_number_is_a_word_or_none(refused, tmp_path, value):
+    refused("train", "cgan-mnist", "--set", f"training.images={value}", "--out", tmp_path, words="training.images: ")

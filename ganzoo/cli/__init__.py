@@ -6,6 +6,7 @@ so `ganzoo --help` and the listings stay quick.
 
 import logging
 import os
+import re
 import sys
 import warnings
 from typing import Annotated, Any, NoReturn
@@ -97,8 +98,19 @@ def say(colour: str, head: str, message: object) -> None:
 
 
 def assignment(text: str, example: str = "training.images=1000") -> tuple[str, Any]:
-    """A `--set`: the name, and the value as TOML has it; what is no TOML is a word without quotes."""
+    """A `--set`: the name, and the value as TOML has it or as people write it; anything else is a word."""
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise GanzooError(f"--set wants a setting and its value such as {example}, not {text!r}")
-    return name.strip(), toml_value(value)
+    return name.strip(), _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    """More than TOML allows: `.5`, `True`, and a whole number with an exponent, `1e5`."""
+    if text in ("True", "False"):
+        return text == "True"
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.I) or text.lstrip("+-").isdigit():
+        return toml_value(text)
+    number = float(text)
+    whole = "e" in text.lower() and number.is_integer() and abs(number) < 2**53
+    return int(number) if whole else number
