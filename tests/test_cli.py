@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -312,3 +314,10 @@ def test_values_are_read_as_people_write_them(command, tmp_path):
 @pytest.mark.parametrize("value", ["007", "1e", "e5", "1.2.3", "1e5000", "true-ish", "1e3.5"])
 def test_what_is_no_number_is_a_word_or_none(refused, tmp_path, value):
     refused("train", "cgan-mnist", "--set", f"training.images={value}", "--out", tmp_path, words="training.images: ")
+
+
+def test_the_command_at_the_end_of_a_training_can_be_copied(command, tmp_path):
+    out = tmp_path / "my first run"
+    done = command("train", "gan-mnist", "--out", out, "--device", "cpu", "--set", "training.images=8")
+    asked = re.search(r"\(ganzoo (sample .*)\)", done.out)[1]
+    assert shlex.split(asked)[1] == f"file:{out}"

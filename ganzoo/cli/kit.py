@@ -1,5 +1,6 @@
 """For plugin authors and for machines: `new-plugin`, `doctor`, `export`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +22,9 @@ def new_plugin(
     folder = out or Path(f"ganzoo-{name}")
     for path in new_plugin(name, folder):
         console.print(f"  {folder / path}", highlight=False, markup=False, soft_wrap=True)
+    place = shlex.quote(str(folder))
     console.print(
-        f"next: cd {folder}; pip install --editable '.[test]'; pytest; ganzoo train {name}-mnist --out runs/{name}",
+        f"next: cd {place}; pip install --editable '.[test]'; pytest; ganzoo train {name}-mnist --out runs/{name}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -1,6 +1,7 @@
 """`train`: from a recipe to a run."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -117,5 +118,5 @@ def summary(run: "Run") -> None:
         errors.print(
             f"health: {finding['seen']}; try {finding['try']} ({finding['paper']})", style="yellow", markup=False
         )
-    line = f"model: file:{run.folder}  (ganzoo sample file:{run.folder} --grid --out samples.png)"
+    line = f"model: file:{run.folder}  (ganzoo sample {shlex.quote(f'file:{run.folder}')} --grid --out samples.png)"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
