@@ -57,7 +57,7 @@ def transform(
 
 def _jobs(inputs: list[str], out: Path, force: bool) -> list[tuple[Path, Path]]:
     """Each picture and where its result goes. Raises GanzooError before anything is done."""
-    from ganzoo.photos import WRITTEN
+    from ganzoo.photos import READ, WRITTEN
 
     found = list(dict.fromkeys(pair for text in inputs for pair in _found(text)))
     to_file = out.suffix.lower() in WRITTEN and not out.is_dir()
@@ -65,6 +65,12 @@ def _jobs(inputs: list[str], out: Path, force: bool) -> list[tuple[Path, Path]]:
         raise GanzooError(f"--out {str(out)!r} is one file and there are {len(found)} pictures; name a folder")
     if to_file:
         jobs = [(found[0][0], out)]
+    elif not out.exists() and out.suffix and not any(Path(text).is_dir() for text in inputs) and len(found) == 1:
+        raise GanzooError(
+            f"--out {str(out)!r} ends in none of {', '.join(WRITTEN)}; name a picture so, or a folder without a dot"
+        )
+    elif out.suffix.lower() in READ and not out.exists():
+        raise GanzooError(f"--out {str(out)!r} is one file and there are {len(found)} pictures; name a folder")
     elif out.is_file():
         raise GanzooError(f"--out {str(out)!r} is a file; name a folder, or a picture such as large.png")
     else:

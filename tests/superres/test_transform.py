@@ -204,6 +204,9 @@ def test_patterns_and_bad_arguments(tmp_path):
         ([f"{tmp_path}/a.png"], "c.txt", "is a file; name a folder"),
         ([f"{tmp_path}/a.png"], "a.png", "the picture itself"),
         ([f"{tmp_path}/a.png"], ".", "the picture itself"),
+        ([f"{tmp_path}/a.png"], "new/b.gif", "ends in none of .png, .jpg"),
+        ([f"{tmp_path}/a.png"], "b.xyz", "ends in none of .png, .jpg"),
+        ([str(tmp_path)], "one.gif", "is one file and there are 2 pictures"),
     ):
         with pytest.raises(GanzooError, match=said):
             _jobs(inputs, tmp_path / out, True)
