@@ -188,3 +188,18 @@ def test_a_sheet_that_is_too_large_for_its_format_leaves_nothing(command, condit
     assert done.code == 2
     assert "can't be written: encoding error 5: Image size exceeds WebP limit" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_no_half_picture(refused, conditional_run, tmp_path, monkeypatch):
+    save = Image.Image.save
+
+    def full(image, path, *more, **how):
+        save(image, path, *more, **how)
+        if len(list(path.parent.iterdir())) == 3:
+            path.write_bytes(path.read_bytes()[:20])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    name = f"file:{conditional_run.folder}"
+    refused("sample", name, "--out", tmp_path / "out", words="can't be written: No space left on device")
+    assert sorted(contents(tmp_path / "out")) == ["00000.png", "00001.png"]

@@ -74,13 +74,10 @@ def sample(
     if grid:
         _written(out, images.grid(made, 10).save)
         return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for i, image in enumerate(made):
-            images.to_pil(image).save(out / f"{i:05d}.png")
-        console.print(f"wrote {len(made)} images to {out}", highlight=False, markup=False, soft_wrap=True)
-    except OSError as error:
-        raise GanzooError(f"{str(out)!r} can't be written: {error.strerror or error}") from None
+    for i, image in enumerate(made):
+        with replaced(out / f"{i:05d}.png") as part:
+            images.to_pil(image).save(part)
+    console.print(f"wrote {len(made)} images to {out}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _written(out: Path, write: Callable[[Path], object]) -> None:
