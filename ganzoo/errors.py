@@ -1,5 +1,6 @@
 """The errors that ganzoo raises. Each message is one lower-case sentence: what was asked, what exists, what to do."""
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -75,3 +76,9 @@ class Stopped(GanzooError):
     def __init__(self, signal_number: int, message: str):
         self.exit_code = 128 + signal_number
         super().__init__(message)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """ "did you mean 'a' or 'b'?" of names that are close to this one; empty where none is."""
+    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else ""

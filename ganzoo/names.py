@@ -1,6 +1,5 @@
 """Where a model's name leads: a short name to shipped or pinned files, `hf://` to the Hub, `file:` to a folder."""
 
-import difflib
 import functools
 import re
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ganzoo.errors import ModelError, UnknownNameError
+from ganzoo.errors import ModelError, UnknownNameError, meant
 from ganzoo.files import from_json
 from ganzoo.recipes import NAME
 from ganzoo.registry import listing, registry
@@ -103,11 +102,9 @@ def find(name: str) -> Path | Pinned | Repo:
     if name in catalogue():
         return catalogue()[name]
     known = sorted({*registry().names("model"), *catalogue()})
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
     recipe = f"{name!r} is a recipe to train; " if name in registry().names("recipe") else ""
     raise UnknownNameError(
-        f"there is no model {name!r}; {hint}{recipe}there are: {listing(known)}; a model on the Hub is hf://USER/NAME"
+        f"there is no model {name!r}; {meant(name, known)} {recipe}there are: {listing(known)}; a model on the Hub is hf://USER/NAME"
     )
 
 

@@ -1,6 +1,5 @@
 """Name -> component. Names are known without importing what stands behind them."""
 
-import difflib
 import functools
 import importlib
 import re
@@ -8,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ganzoo.errors import GanzooError, PluginError, UnknownNameError
+from ganzoo.errors import GanzooError, PluginError, UnknownNameError, meant
 from ganzoo.plugins import Plugin, find_plugins
 
 # kind -> (hook, the class that a component must be; None for files)
@@ -132,9 +131,8 @@ class Registry:
     def _unknown(self, kind: str, name: str) -> str:
         names = self.names(kind)
         parts = [f"there is no {kind} {name!r}"]
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        if close:
-            parts.append(f"did you mean {' or '.join(repr(c) for c in close)}?")
+        if close := meant(name, names):
+            parts.append(close)
         others = [other for other in KINDS if other != kind and (other, name) in self._entries]
         if others:
             parts.append(f"({name!r} is a {others[0]})")

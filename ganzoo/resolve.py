@@ -1,6 +1,5 @@
 """Turn a recipe's names into components: registry look-up in two passes, and every mistake in one message."""
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from torch import nn
 
 from ganzoo.architecture import CONDITIONS, Architecture
 from ganzoo.dataset import Dataset, Spec
-from ganzoo.errors import GanzooError, PluginError, RecipeError
+from ganzoo.errors import GanzooError, PluginError, RecipeError, meant
 from ganzoo.loss import Loss
 from ganzoo.places import places
 from ganzoo.recipes import PARTS, Data, Part, Recipe, configure
@@ -213,12 +212,11 @@ def _irregularities(recipe: Recipe, strategy: Strategy, regularizers: Mapping[st
 
 def _observers(recipe: Recipe) -> list[str]:
     names = [plugin.name for plugin in registry().plugins]
-    wrong = []
-    for name in recipe.observers:
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
-        wrong += [] if name in names else [f"observers.{name}: there is no plugin of this name{meant}"]
-    return wrong
+    return [
+        "; ".join(filter(None, [f"observers.{name}: there is no plugin of this name", meant(name, names)]))
+        for name in recipe.observers
+        if name not in names
+    ]
 
 
 def _filled(recipe: Recipe, configs: Mapping[str, Any], regularizers: Mapping[str, Regularizer]) -> Recipe:

@@ -1,6 +1,5 @@
 """The base of every `Config`: settings that are checked, described, bounded and immutable."""
 
-import difflib
 import json
 import math
 import operator
@@ -11,6 +10,8 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ganzoo.errors import meant
 
 HINTS = 20  # mistakes whose lines say what there is: a stranger's settings may hold thousands
 
@@ -124,10 +125,8 @@ def mistakes(error: Exception, place: str = "", kind: type[BaseModel] | None = N
 def no_such(name: str, names: Iterable[str]) -> str:
     """What to say of a setting that isn't there; nothing of the others where those aren't known."""
     known = sorted(names)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    meant = f"did you mean {close[0]!r}? " if close else ""
-    there = f"; {meant}there are: {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}" if known else ""
-    return f"there is no such setting{there}"
+    there = f"there are: {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}" if known else ""
+    return "; ".join(filter(None, ["there is no such setting", f"{meant(name, known)} {there}".strip()]))
 
 
 def _at(kind: type[BaseModel] | None, place: tuple[int | str, ...]) -> type[BaseModel] | None:

@@ -148,7 +148,7 @@ def test_train_a_file_of_ones_own(command, tmp_path):
         ),
         (
             ["r3gan-mnist", "--set", "strategy.gama=2"],
-            "strategy.gama: there is no such setting; did you mean 'gamma'? ",
+            "strategy.gama: there is no such setting; did you mean 'gamma' or 'final_gamma'? ",
         ),
         (["cgan-mnist", "--set", "training.optimizer.rate=2"], "there are: alpha, betas, clip_norm,"),
         (["cgan-mnist", "--set", "training.optimizer.generator={lt = 2}"], "training.optimizer.generator.lt: there is"),
