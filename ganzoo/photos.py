@@ -1,13 +1,18 @@
 """A person's photographs: opened with suspicion, turned as their camera said, transformed tile by tile, written."""
 
+import contextlib
+import functools
+import io
+import logging
 import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from torch import Tensor, nn
 
 from ganzoo import tiling
@@ -15,6 +20,7 @@ from ganzoo.errors import GanzooError
 from ganzoo.features import grey
 from ganzoo.files import replaced
 
+log = logging.getLogger("ganzoo")
 READ = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 WRITTEN = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 MOST = 100_000_000  # pixels of a picture that is opened
@@ -60,6 +66,9 @@ def read(path: Path) -> Image.Image:
                     )
                 image.load()
                 turned = ImageOps.exif_transpose(image)
+                if image.format != "MPO":  # a telephone's, with a preview
+                    with contextlib.suppress(Exception):  # what is damaged further on is not taken
+                        _say_frames(str(path), getattr(image, "n_frames", 1))
                 return _of_floats(np.asarray(turned), f"picture {str(path)!r}") if turned.mode == "F" else turned
     except FileNotFoundError:
         raise GanzooError(f"there is no picture {str(path)!r}") from None
@@ -72,6 +81,12 @@ def read(path: Path) -> Image.Image:
     except Exception as error:  # Pillow's decoders raise all sorts of things on damaged files
         said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise GanzooError(f"picture {str(path)!r} can't be read ({said}); is it damaged?") from None
+
+
+@functools.cache  # once: pictures that are measured are read several times
+def _say_frames(path: str, count: int) -> None:
+    if count > 1:
+        log.warning("picture %r has %d frames, and only the first is taken", path, count)
 
 
 def eight_bits(image: Image.Image, channels: int) -> Image.Image:
@@ -106,13 +121,16 @@ def of_array(array: np.ndarray) -> Image.Image:
 
 def write(image: Image.Image, path: Path) -> None:
     """Write a picture whole or not at all, in the format of its name's end. Raises GanzooError."""
-    end = path.suffix.lower()
+    end, colours = path.suffix.lower(), image.info.get("icc_profile")
     if image.mode in SIXTEEN and end not in (".png", ".tif", ".tiff"):  # Pillow would clip it, or refuse
         image = _eight_bits(image)
     if image.mode in ("LA", "RGBA") and end in (".jpg", ".jpeg", ".bmp"):  # no alpha there
         image = _on_white(image)
+    about: dict[str, Any] = {"quality": 95} if end in (".jpg", ".jpeg", ".webp") else {}
+    if _describes(colours, "RGB" if end == ".webp" else image.mode):  # where grey is stored as colour
+        about["icc_profile"] = colours
     with replaced(path) as part:
-        image.save(part, quality=95) if end in (".jpg", ".jpeg", ".webp") else image.save(part)
+        image.save(part, **about)
 
 
 def transformed(
@@ -123,11 +141,13 @@ def transformed(
     side: int | None = None,
     coloured: bool = False,
 ) -> Image.Image:
-    """What `call` makes of a picture, tile by tile; grey stays grey, 16 bits stay 16, alpha is enlarged alike.
+    """What `call` makes of a picture, tile by tile; grey stays grey, 16 bits stay 16, alpha is enlarged alike, and the
+    colour profile stays.
 
     `call` takes (1, channels, H, W) in [0, 1], and gives the same, `network.scale` times as large. With `coloured` it
     gives colour for grey, and so does this, in 8 bits.
     """
+    profile = image.info.get("icc_profile")
     image, scale = _plain(ImageOps.exif_transpose(image)), int(getattr(network, "scale", 1))
     if coloured:
         image = (_eight_bits(image) if image.mode in SIXTEEN else image).convert("RGBA" if "A" in image.mode else "RGB")
@@ -145,13 +165,24 @@ def transformed(
                 box = (left, top, right, bottom)
                 piece.putalpha(alpha.resize(piece.size, Image.Resampling.BICUBIC, box=box))
             result.paste(piece, (left * scale, top * scale))
+    if _describes(profile, image.mode):
+        result.info["icc_profile"] = profile
     return result
+
+
+def _describes(profile: bytes | None, mode: str) -> bool:
+    """Whether a colour profile is one for pictures of this mode: grey, or red, green and blue."""
+    return profile is not None and profile[16:20] == (b"GRAY" if mode in ("1", "L", "LA", *SIXTEEN) else b"RGB ")
 
 
 def _plain(image: Image.Image) -> Image.Image:
     """In one of the modes L, LA, RGB, RGBA and I;16."""
     if image.mode == "F":
         return _of_floats(np.asarray(image))
+    if image.mode == "CMYK" and image.info.get("icc_profile"):
+        with contextlib.suppress(OSError, ImportError, ImageCms.PyCMSError):  # not understood, or no lcms
+            inks = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+            return ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
     if image.mode in SIXTEEN:
         if image.mode == "I;16":
             return image

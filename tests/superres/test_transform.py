@@ -1,13 +1,14 @@
 """Model.transform and `ganzoo transform`: pictures of any size and kind, without seams."""
 
 import platform
+import struct
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 import ganzoo
 from ganzoo import photos
@@ -299,3 +300,75 @@ def test_floats_of_another_range_are_refused(model, command, tmp_path, low, high
     assert done.code == 2
     assert f"grey.tif' holds floats from {low} to {high}" in done.err
     assert not (tmp_path / "out.png").exists()
+
+
+def profile(name, turn=False):
+    """sRGB's profile, red and green exchanged where it is to be one that shows."""
+    made = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes())
+    red, green = made.find(b"rXYZ"), made.find(b"gXYZ")
+    if turn:
+        made[red : red + 4], made[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(made)
+
+
+@pytest.mark.parametrize("end", [".png", ".jpg", ".webp", ".tif"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_the_colour_profile_stays(command, model, tmp_path, end, mode):
+    own = profile("sRGB", turn=True)
+    picture(mode).save(tmp_path / "in.png", icc_profile=own)
+    done = command("transform", model.name, tmp_path / "in.png", "--out", tmp_path / f"out{end}", "--device", "cpu")
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / f"out{end}") as made:
+        assert made.info["icc_profile"] == own
+    assert model.transform(Image.open(tmp_path / "in.png")).info["icc_profile"] == own
+
+
+def test_a_profile_of_other_colours_goes(model):
+    for mode, kind in (("L", b"RGB "), ("RGB", b"GRAY"), ("RGB", b"CMYK"), ("I;16", b"RGB ")):
+        given = picture(mode)
+        given.info["icc_profile"] = profile("sRGB")[:16] + kind + profile("sRGB")[20:]
+        assert "icc_profile" not in model.transform(given).info
+    for mode in ("L", "LA", "I;16"):
+        given = picture(mode)
+        given.info["icc_profile"] = profile("sRGB")[:16] + b"GRAY" + profile("sRGB")[20:]
+        assert model.transform(given).info["icc_profile"] == given.info["icc_profile"]
+
+
+def inks(first):
+    """The profile of a printer whose first ink has this colour, as L, a and b in 8 bits, and whose last is black."""
+    lines, white, black = bytes(range(256)), bytes([255, 128, 128]), bytes([0, 128, 128])
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *[65536 * (i % 4 == 0) for i in range(9)])
+    table += 4 * lines + 4 * (white + black) + 4 * (bytes(first) + black) + 3 * lines
+    head = bytes(4) + b"\x02\x40\0\0prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28)
+    head += struct.pack(">3i", 63190, 65536, 54061) + bytes(48)  # the light of day, as every profile has it
+    tags = struct.pack(">i", 1) + b"A2B0" + struct.pack(">2i", 144, len(table))
+    return struct.pack(">i", 144 + len(table)) + head + tags + table
+
+
+def test_four_inks_are_seen_by_their_profile(model):
+    plain = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
+    given = plain.copy()
+    given.info["icc_profile"] = inks((137, 208, 195))
+    seen = model.transform(given)
+    red, green, blue = np.asarray(seen).mean((0, 1))
+    assert red > 200 > 60 > max(green, blue)  # which is no cyan
+    assert "icc_profile" not in seen.info
+    given.info["icc_profile"] = b"no profile"
+    assert np.array_equal(model.transform(given), model.transform(plain))
+
+
+def test_only_the_first_of_several_frames_is_taken_and_that_is_said(command, model, tmp_path):
+    frames = [Image.fromarray((noise(32, 32) * 20).byte().numpy() + np.uint8(level)) for level in (200, 100, 0)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    content = (tmp_path / "moving.gif").read_bytes()
+    (tmp_path / "cut.gif").write_bytes(content[:-900])  # a later frame is damaged
+    frames[0].save(tmp_path / "still.gif")
+    frames[0].save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=frames[1:2])  # with a preview, say
+    out = tmp_path / "out"
+    done = command("transform", model.name, tmp_path, "--out", out, "--device", "cpu")
+    assert done.code == 0
+    warnings = [line for line in done.err.splitlines() if line.startswith("warning:") and "cut.gif" not in line]
+    assert len(warnings) == 1
+    assert "moving.gif' has 3 frames, and only the first is taken" in warnings[0]
+    assert np.asarray(Image.open(out / "cut.gif.png").convert("L")).mean() > 190
+    assert np.asarray(Image.open(out / "moving.gif.png").convert("L")).mean() > 190
