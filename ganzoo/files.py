@@ -19,6 +19,14 @@ RECORD = 16 * 1024**2  # bytes of a run's JSON that are read: it may be a strang
 OLD = ".old"  # ends the name of a folder while another takes its place
 
 
+def typed(path: str | Path) -> Path:
+    """A path as a person typed it, `~` being their home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # of nobody's home
+        return Path(path)
+
+
 @contextlib.contextmanager
 def staged(target: Path, replace: bool = False) -> Iterator[Path]:
     """A new folder that becomes `target` when the block ends well, and vanishes when it doesn't.

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ganzoo.errors import ModelError, UnknownNameError, meant
-from ganzoo.files import from_json
+from ganzoo.files import from_json, typed
 from ganzoo.recipes import NAME
 from ganzoo.registry import listing, registry
 from ganzoo.settings import Settings
@@ -131,7 +131,7 @@ def parse_repo(name: str) -> Repo:
 def local_folder(name: str) -> Path:
     """The model folder behind `file:PATH`: the path itself, or a run's newest export. Raises ModelError, or RunError
     where nothing is exported yet."""
-    folder = Path(name.removeprefix("file:"))
+    folder = typed(name.removeprefix("file:"))
     try:
         is_run, is_folder = (folder / "recipe.json").is_file(), folder.is_dir()
     except OSError as error:

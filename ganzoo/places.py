@@ -7,6 +7,7 @@ from typing import Any
 
 from ganzoo.dataset import Dataset
 from ganzoo.errors import GanzooError
+from ganzoo.files import typed
 from ganzoo.recipes import Part
 from ganzoo.registry import registry
 
@@ -25,7 +26,7 @@ def places(data: Part) -> dict[str, Any]:
 
 def _absolute(path: str) -> str:
     try:
-        return str(Path(path).resolve()) if Path(path).exists() else path
+        return str(typed(path).resolve()) if typed(path).exists() else path
     except (OSError, ValueError):  # too long for a file, say
         return path
 

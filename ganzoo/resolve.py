@@ -10,6 +10,7 @@ from torch import nn
 from ganzoo.architecture import CONDITIONS, Architecture
 from ganzoo.dataset import Dataset, Spec
 from ganzoo.errors import GanzooError, PluginError, RecipeError, meant
+from ganzoo.files import typed
 from ganzoo.loss import Loss
 from ganzoo.places import places
 from ganzoo.recipes import PARTS, Data, Part, Recipe, configure
@@ -141,7 +142,7 @@ def on_folder(recipe: Recipe, folder: str | Path, settings: Mapping[str, Any] | 
     made = Recipe.parse(recipe.tables() | {"data": data}, recipe.name).changed(settings)
     parts = [f"networks {made.architecture.name}", *([f"loss {made.loss.name}"] if made.loss else [])]
     parts += [f"strategy {made.strategy.name}", *made.regularizers]
-    summary = f"{', '.join(parts)}; trained on the pictures of {Path(folder).resolve().name or 'a disk'}"
+    summary = f"{', '.join(parts)}; trained on the pictures of {typed(folder).resolve().name or 'a disk'}"
     return made.changed({"summary": summary[:500], **(settings or {})})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.dataset import Spec
 from ganzoo.errors import RunError
-from ganzoo.files import from_json, read_regular, to_json
+from ganzoo.files import from_json, read_regular, to_json, typed
 from ganzoo.recipes import Recipe
 from ganzoo.settings import mistakes
 
@@ -29,7 +29,7 @@ class Run:
     """
 
     def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+        self.folder = typed(folder)
 
     @property
     def checkpoints(self) -> Path:

@@ -12,6 +12,7 @@ from PIL import Image
 import ganzoo
 from ganzoo.engine.loop import Engine
 from ganzoo.errors import GanzooError, RunError
+from ganzoo.registry import registry
 from ganzoo.resolve import on_folder
 from ganzoo.run import Run
 from tests.support import contents, tiny
@@ -199,3 +200,29 @@ def test_a_run_without_an_export_has_no_model(tmp_path):
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(GanzooError, match=r"training.batch_size: 10 is not divisible by accumulate = 4"):
         tiny("gan-mnist", **{"training.batch_size": 10, "training.accumulate": 4})
+
+
+def test_a_tilde_is_the_home_of_whoever_typed_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a", "b"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for i in range(3):
+            Image.new("L", (40, 40), 40 * i).save(tmp_path / "pictures" / name / f"{i}.png")
+    run = ganzoo.train(on_folder(tiny("cgan-mnist"), "~/pictures"), out="~/run", device="cpu")
+    assert run.folder == tmp_path / "run"
+    assert run.recipe.data.settings["path"] == str(tmp_path / "pictures")
+    assert ganzoo.load("file:~/run", device="cpu").labels == ("a", "b")
+    run.model(device="cpu").save(tmp_path / "model")
+    assert ganzoo.load("file:~/model", device="cpu").labels == ("a", "b")
+    tuned = on_folder(tiny("cgan-mnist"), "~/pictures", {"start_from": "file:~/run"})
+    assert ganzoo.train(tuned, out=tmp_path / "tuned", device="cpu").lineage[0]["model"] == "cgan-mnist"
+    apart = ganzoo.evaluate("file:~/model", "duplicates", seeds=[0], count=8, reference="~/pictures")
+    assert apart["duplicates"]
+    for name, settings in (
+        ("folder-pairs", {"a": "~/pictures/a", "b": "~/pictures/b", "size": 16}),
+        ("photo-folder", {"path": "~/pictures", "patch": 8}),
+    ):
+        dataset = registry().get("dataset", name)
+        assert dataset(dataset.Config.read(settings)).spec.count >= 3
+    with pytest.raises(GanzooError, match="there is no folder '~nobody-of-this-name/pictures'"):
+        ganzoo.load("file:~nobody-of-this-name/pictures")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.pictures import BATCH, Pictures
+from ganzoo.files import typed
 from ganzoo.photos import READ, SIXTEEN, eight_bits, pictures_in, read
 
 log = logging.getLogger("ganzoo")
@@ -26,7 +27,7 @@ class Folder(Pictures):
     """
 
     def __init__(self, path: str | Path, size: int | None = None):
-        root = Path(path)
+        root = typed(path)
         if not root.is_dir():
             raise GanzooError(f"there is no folder {str(root)!r}")
         found = pictures_in(root)

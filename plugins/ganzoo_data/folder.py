@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
+from ganzoo.files import typed
 from ganzoo.photos import READ, eight_bits, is_hidden, pictures_in
 from ganzoo_data.held_out import part_of
 
@@ -36,7 +37,7 @@ class ImageFolder(ResidentDataset):
 
     def __init__(self, config):
         super().__init__(config)
-        root = Path(self.config.path)
+        root = typed(self.config.path)
         files = _files(root)
         self.classes = sorted({file.relative_to(root).parts[0] for file in files if file.parent != root})
         if self.classes and any(file.parent == root for file in files):

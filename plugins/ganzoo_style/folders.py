@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganzoo import GanzooError, Settings, Spec
+from ganzoo.files import typed
 from ganzoo.photos import pictures_in
 from ganzoo_data.folder import fits, read_square
 from ganzoo_data.held_out import part_of
@@ -42,7 +43,7 @@ class FolderUnpaired(Domains):
 
     def __init__(self, config):
         super().__init__(config)
-        roots = Path(config.a), Path(config.b)
+        roots = typed(config.a), typed(config.b)
         if roots[0].resolve() == roots[1].resolve():
             raise GanzooError(f"domains a and b are the same folder {config.a!r}; translation needs two")
         chosen = self.choose(*(images_in(root, domain) for root, domain in zip(roots, "ab", strict=True)))
@@ -86,7 +87,8 @@ class FolderPairs(FolderUnpaired):
     paired = True
 
     def choose(self, *files: list[Path]) -> tuple[list[Path], ...]:
-        a, b = (by_name(*domain) for domain in zip(files, (self.config.a, self.config.b), "ab", strict=True))
+        roots = typed(self.config.a), typed(self.config.b)
+        a, b = (by_name(*domain) for domain in zip(files, roots, "ab", strict=True))
         both = [name for name in a if name in b]
         if not both:
             raise GanzooError(
@@ -116,7 +118,7 @@ def images_in(root: Path, domain: str) -> list[Path]:
     return files
 
 
-def by_name(files: list[Path], root: str, domain: str) -> dict[str, Path]:
+def by_name(files: list[Path], root: Path, domain: str) -> dict[str, Path]:
     """The images of a folder by their path without the suffix. Raises GanzooError when two have one name."""
     found: dict[str, Path] = {}
     for file in files:

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from ganzoo import GanzooError, Spec
+from ganzoo.files import typed
 from ganzoo.photos import eight_bits, pictures_in, read
 from ganzoo_superres.patches import PatchPairs
 
@@ -27,7 +28,7 @@ class PhotoFolder(PatchPairs):
 
     def __init__(self, config):
         super().__init__(config)
-        root = Path(self.config.path)
+        root = typed(self.config.path)
         if not root.is_dir():
             raise GanzooError(f"there is no folder {str(root)!r}")
         files = pictures_in(root)
