@@ -321,3 +321,18 @@ def test_the_command_at_the_end_of_a_training_can_be_copied(command, tmp_path):
     done = command("train", "gan-mnist", "--out", out, "--device", "cpu", "--set", "training.images=8")
     asked = re.search(r"\(ganzoo (sample .*)\)", done.out)[1]
     assert shlex.split(asked)[1] == f"file:{out}"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_name_that_the_terminal_has_no_letters_for(tmp_path, encoding):
+    out = tmp_path / ("é" if encoding == "ascii" else os.fsdecode(b"\xe9"))
+    done = ganzoo_command("sample", "cgan-mnist", "--count", 1, "--out", out, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("wrote 1 images to ")
+    assert (out / "00000.png").is_file()
+
+
+def test_json_is_read_whatever_the_encoding():
+    found = [ganzoo_command("info", "precision", "--json", PYTHONIOENCODING=e).stdout for e in ("utf-8", "ascii")]
+    assert "Kynkäänniemi" in found[0]
+    assert json.loads(found[0]) == json.loads(found[1])

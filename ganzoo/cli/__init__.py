@@ -4,6 +4,8 @@ Each module of this package holds the commands of one theme and registers them o
 so `ganzoo --help` and the listings stay quick.
 """
 
+import io
+import json
 import logging
 import os
 import re
@@ -64,6 +66,9 @@ def main() -> None:
     """Run the command line. Exit codes: 0; 1 some inputs failed; 2 bad input; 3 it ran and failed; 128 + a signal."""
     from ganzoo.cli import demo, evaluate, hub, kit, lists, sample, train, transform  # noqa: F401  (they register their commands)
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may hold what a terminal's encoding doesn't
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except GanzooError as error:
@@ -95,6 +100,11 @@ def say(colour: str, head: str, message: object) -> None:
     """A line on stderr; what others wrote is no markup, and nothing that a terminal obeys."""
     words = "\n".join(HIDDEN.sub(" ", line) for line in str(message).split("\n"))
     errors.print(f"[{colour}]{head}:[/] {escape(words)}", highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """JSON for a script, in ASCII where stdout has no more."""
+    console.print_json(json.dumps(value, default=str), ensure_ascii=not console.encoding.startswith("utf"))
 
 
 def assignment(text: str, example: str = "training.images=1000") -> tuple[str, Any]:

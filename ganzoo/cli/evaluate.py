@@ -1,6 +1,5 @@
 """`evaluate`: measured numbers, each with its protocol."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ganzoo.cli import app, console, errors
+from ganzoo.cli import app, console, errors, print_json
 from ganzoo.errors import GanzooError
 from ganzoo.text import plain
 
@@ -105,7 +104,7 @@ def _print(report: Any, as_json: bool) -> None:
         errors.print(f"note: {plain(note)}", highlight=False, markup=False, soft_wrap=True)
     if as_json:
         found = {metric: m.model_dump(mode="json") for metric, m in report.measurements.items()}
-        console.print_json(json.dumps(found))
+        print_json(found)
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("measured", "value", "per class, worst first", "details"):

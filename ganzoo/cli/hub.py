@@ -1,6 +1,5 @@
 """The Hub: `publish`, `search`, `pull`, `cache`. HF_ENDPOINT, HF_TOKEN and HF_HUB_CACHE say which Hub and cache."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ganzoo.cli import app, console, errors, say
+from ganzoo.cli import app, console, errors, print_json, say
 from ganzoo.errors import GanzooError
 from ganzoo.text import plain
 
@@ -75,7 +74,7 @@ def search(
 
     found = find(text, task=task, dataset=dataset, licence=licence, limit=limit)
     if as_json:
-        console.print_json(json.dumps([asdict(item) for item in found]))
+        print_json([asdict(item) for item in found])
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "task", "data", "licence", "measured", "downloads"):

@@ -1,6 +1,5 @@
 """What there is: `models`, `plugins`, `info`."""
 
-import json
 import re
 import typing
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from ganzoo.cli import app, console
+from ganzoo.cli import app, console, print_json
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
@@ -27,7 +26,7 @@ def models(
 
     found = api.models(pattern, task=task)
     if as_json:
-        console.print_json(json.dumps([asdict(item) for item in found]))
+        print_json([asdict(item) for item in found])
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "task", "load", "train", "summary"):
@@ -48,7 +47,7 @@ def plugins(as_json: Json = False) -> None:
     found = registry().plugins
     if as_json:
         keep = ("name", "distribution", "version", "licence", "path", "provides", "refused", "error", "seconds")
-        console.print_json(json.dumps([{key: getattr(plugin, key) for key in keep} for plugin in found]))
+        print_json([{key: getattr(plugin, key) for key in keep} for plugin in found])
         return
     for plugin in found:
         about = escape(f"{plugin} ({plugin.licence}) {plugin.path}")
@@ -80,7 +79,7 @@ def info(
         raise UnknownNameError(f"there is nothing called {plain!r}; {'; '.join(everything)}")
     described = [_describe(k, plain) for k in kinds]
     if as_json:
-        console.print_json(json.dumps(described, default=str))
+        print_json(described)
         return
     for part in described:
         _show(part)
@@ -172,4 +171,4 @@ def _show(part: dict[str, Any]) -> None:
             console.print(f"recipes that use it: {', '.join(part['recipes']) or 'none'}", highlight=False)
     for key in ("recipe", "config"):
         if key in part:
-            console.print_json(json.dumps(part[key]))
+            print_json(part[key])
