@@ -1,7 +1,7 @@
 """The verbs: models, recipe, build, train, load, evaluate; publish is `ganzoo.hub.publish`'s own."""
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,10 +181,15 @@ def evaluate(
     chosen by what the model makes unless named; `reference` and `training`, folders or pictures, replace the data of
     the model's recipe. Raises GanzooError.
     """
+    from ganzoo.conditions import whole
     from ganzoo.evaluation.measure import evaluate_model
-    from ganzoo.model import Model
+    from ganzoo.model import MOST, Model
     from ganzoo.run import Run
 
+    metrics, seeds = [metrics] if isinstance(metrics, str) else metrics, _seeds(seeds)
+    if metrics is not None and not list(metrics):
+        raise GanzooError("metrics names none; name one or several, or leave it out for those that suit the model")
+    count = whole("count", count, 1, MOST)
     reference, training = _pictures("reference", reference), _pictures("training", training)
     if isinstance(source, Model):
         model = source.to(device)
@@ -192,14 +197,23 @@ def evaluate(
         model = source.model(device) if isinstance(source, Run) else load(source, device=device)
     return evaluate_model(
         model,
-        [metrics] if isinstance(metrics, str) else metrics,
-        seeds=tuple(seeds),
+        metrics,
+        seeds=seeds,
         count=count,
         features=features,
         reference=reference,
         training=training,
         tick=tick,
     )
+
+
+def _seeds(given: Sequence[int]) -> tuple[int, ...]:
+    from ganzoo.conditions import whole
+
+    seeds = tuple(given) if isinstance(given, Iterable) else ()
+    if not seeds:
+        raise GanzooError(f"seeds must be one whole number or several, such as [0] or range(3), not {given!r}")
+    return tuple(whole("a seed", seed, 0, 2**53 - 1) for seed in seeds)
 
 
 def _pictures(what: str, given: "str | Path | Pictures | None") -> "Pictures | None":

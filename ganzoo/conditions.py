@@ -27,10 +27,12 @@ def check_latents(model: "Model", count: int, latents: Any) -> None:
     """Refuse latents that the network can't take. Raises ModelError."""
     wanted = (count, *model.latents(0, 0, 1).shape[1:])
     if not isinstance(latents, Tensor) or not latents.is_floating_point():
-        raise ModelError(f"latents must be a tensor of floats, not {type(latents).__name__}")
+        given = latents.dtype if isinstance(latents, Tensor) else type(latents).__name__
+        raise ModelError(f"latents must be a tensor of floats, not {given}")
     if latents.shape != wanted:
-        given = tuple(latents.shape)
-        raise ModelError(f"latents of shape {given} were given for {count} images; they must have shape {wanted}")
+        raise ModelError(
+            f"latents of shape {tuple(latents.shape)} were given for {count} images; they must have shape {wanted}"
+        )
     if not latents.isfinite().all():
         raise ModelError("latents must be finite, and some of these are NaN or infinite")
 

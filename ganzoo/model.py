@@ -305,6 +305,11 @@ class Model:
 
     def sheet(self, columns: int = 10, *, seed: int = 0, **options: Any) -> Image.Image:
         """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""
+        columns = whole("columns", columns, 1, MOST)
+        if self.labels and "label" in options:
+            raise ModelError(
+                "a sheet has a row for each class; for one, ganzoo.images.grid(model.sample(10, label=...))"
+            )
         rows = self.labels[:36]
         if not rows:
             return grid(self.sample(columns * 10, seed=seed, **options), columns)
@@ -312,7 +317,11 @@ class Model:
         return grid(self.sample(len(asked), seed=seed, label=asked, **options), columns, rows)
 
     def latents(self, seed: int, start: int, stop: int) -> Tensor:
-        """Latents of the images `start` to `stop` of a seed: each from a seed of its own, on the CPU."""
+        """Latents of the images `start` to `stop` of a seed, each from its own, on the CPU. Raises ModelError."""
+        if self.task != "generate":
+            raise ModelError(f"model {self.name!r} transforms images, and takes no latents")
+        seed, start = whole("seed", seed, 0, 2**53 - 1), whole("start", start, 0, 2**53 - 1)
+        stop = whole("stop", stop, start + 1, start + MOST)
         return latents_of(self.network, ((seed * 1_000_003 + i) % 2**63 for i in range(start, stop)))
 
     def _unit(self, images: Tensor) -> Tensor:

@@ -31,6 +31,9 @@ class Run:
     def __init__(self, folder: str | Path):
         self.folder = typed(folder)
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
     @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
@@ -165,15 +168,23 @@ class Run:
                     self.folder.rmdir()
 
     def metrics(self) -> list[dict[str, float]]:
-        """The rows of the log, oldest first."""
+        """The rows of the log, oldest first. Raises RunError where there is no run."""
         if not self.log.is_file():
+            self._check_begun()
             return []
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def health(self) -> dict[str, Any]:
-        """How the finished training looks: `values`, and `findings` in words; empty before the end."""
+        """How the finished training looks: `values`, and `findings` in words; empty before the end. Raises RunError."""
         path = self.folder / "health.json"
-        return dict(from_json(path.read_text())) if path.is_file() else {}
+        if not path.is_file():
+            self._check_begun()
+            return {}
+        return dict(from_json(path.read_text()))
+
+    def _check_begun(self) -> None:
+        if not self.exists:
+            raise RunError(f"{str(self.folder)!r} is no run folder: it has no recipe.json")
 
     def newest_export(self) -> Path:
         """The model folder of the latest export. Raises RunError when nothing was exported yet."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ganzoo.errors import GanzooError
 from ganzoo.images import grid, png, to_pil
 
 
@@ -47,3 +48,21 @@ def test_labels_make_room_at_the_left():
 def test_a_png_is_read_back():
     picture = to_pil(torch.rand(3, 5, 5))
     assert Image.open(io.BytesIO(png(picture))).tobytes() == picture.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda x: grid(x, 0), "columns must be a whole number from 1 on, not 0"),
+        (lambda x: grid(x, 2.5), "columns must be a whole number from 1 on, not 2.5"),
+        (lambda x: grid(x, scale=0), "scale must be a whole number"),
+        (lambda x: grid(x[0]), r"images must be a tensor \(N, C, H, W\) .* not a tensor of shape \(1, 4, 6\)"),
+        (lambda x: grid(x[:0]), r"not a tensor of shape \(0, 1, 4, 6\)"),
+        (lambda x: grid(x.numpy()), "images must be a tensor .*, not ndarray"),
+        (lambda x: to_pil(x), r"one image must be a tensor \(C, H, W\) .* not a tensor of shape \(3, 1, 4, 6\)"),
+        (lambda x: to_pil(x[0].expand(2, 4, 6)), "with 1 or 3 channels"),
+    ],
+)
+def test_what_is_no_picture_is_said(ask, words):
+    with pytest.raises(GanzooError, match=words):
+        ask(torch.zeros(3, 1, 4, 6))

@@ -299,3 +299,29 @@ def test_a_recipe_of_another_task_is_refused_before_training(name, task, words, 
     with pytest.raises(RecipeError, match=f"task: '{task}', but its model .*{words}"):
         ganzoo.train(tiny(name).changed({"task": task}), out=tmp_path / "run", device="cpu")
     assert not (tmp_path / "run" / "recipe.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("seed", "start", "stop", "words"),
+    [
+        (0, 0, 0, "stop must be a whole number from 1 to"),
+        (0, 5, 3, "stop must be a whole number from 6 to"),
+        (None, 0, 2, "seed must be a whole number from 0 to .* not None"),
+        (-1, 0, 2, "seed must be a whole number from 0 to .* not -1"),
+        (0, -1, 2, "start must be a whole number from 0 to"),
+    ],
+)
+def test_latents_that_there_are_not(model, seed, start, stop, words):
+    with pytest.raises(ModelError, match=words):
+        model.latents(seed, start, stop)
+
+
+def test_requests_that_only_look_right(model):
+    with pytest.raises(ModelError, match="a sheet has a row for each class; for one, ganzoo.images.grid"):
+        model.sheet(label=3)
+    with pytest.raises(ModelError, match="columns must be a whole number from 1"):
+        model.sheet(0)
+    with pytest.raises(ModelError, match=r"latents must be a tensor of floats, not torch\.int64"):
+        model.sample(2, latents=torch.zeros(2, 4, dtype=torch.long))
+    with pytest.raises(ModelError, match="transforms images, and takes no latents"):
+        ganzoo.load("srresnet-photos-x4", device="cpu").latents(0, 0, 1)

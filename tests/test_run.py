@@ -226,3 +226,10 @@ def test_a_tilde_is_the_home_of_whoever_typed_it(tmp_path, monkeypatch):
         assert dataset(dataset.Config.read(settings)).spec.count >= 3
     with pytest.raises(GanzooError, match="there is no folder '~nobody-of-this-name/pictures'"):
         ganzoo.load("file:~nobody-of-this-name/pictures")
+
+
+def test_a_run_that_is_not_there_has_no_log(tmp_path, conditional_run):
+    assert repr(ganzoo.Run("runs/digits")) == "Run('runs/digits')"
+    for asked in (ganzoo.Run(tmp_path / "nope").metrics, ganzoo.Run(tmp_path).health):
+        with pytest.raises(RunError, match="is no run folder: it has no recipe.json"):
+            asked()

@@ -51,3 +51,19 @@ def test_what_cannot_be_measured_is_one_sentence(conditional_run, metrics, more,
 def test_no_model_is_one_sentence():
     with pytest.raises(GanzooError, match="is no model's name"):
         ganzoo.evaluate(None)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"seeds": 2}, r"seeds must be one whole number or several, such as \[0\] or range\(3\), not 2"),
+        ({"seeds": []}, r"seeds must be .*, not \[\]"),
+        ({"seeds": [0, "1"]}, "a seed must be a whole number from 0 to .*, not '1'"),
+        ({"seeds": [-1]}, "a seed must be a whole number from 0 to .*, not -1"),
+        ({"metrics": []}, "metrics names none"),
+        ({"count": 0}, "count must be a whole number from 1 to"),
+    ],
+)
+def test_what_is_no_request_is_one_sentence(conditional_run, more, words):
+    with pytest.raises(GanzooError, match=words):
+        ganzoo.evaluate(conditional_run, **{**HOW, "metrics": "duplicates", **more})
