@@ -172,6 +172,7 @@ def evaluate(
     features: str | None = None,
     reference: "str | Path | Pictures | None" = None,
     training: "str | Path | Pictures | None" = None,
+    options: Mapping[str, Any] | None = None,
     device: str | None = None,
     tick: Callable[[str, int, int], None] | None = None,
 ) -> "Report":
@@ -179,7 +180,7 @@ def evaluate(
 
     The model is named as for `load`, or is one in memory, or a run's. `metrics` (one or several) and `features` are
     chosen by what the model makes unless named; `reference` and `training`, folders or pictures, replace the data of
-    the model's recipe. Raises GanzooError.
+    the model's recipe. `options` are those of `Model.sample`, such as `{"truncation": 0.7}`. Raises GanzooError.
     """
     from ganzoo.conditions import whole
     from ganzoo.evaluation.measure import evaluate_model
@@ -203,6 +204,7 @@ def evaluate(
         features=features,
         reference=reference,
         training=training,
+        options=options,
         tick=tick,
     )
 

@@ -80,6 +80,7 @@ class Protocol(Settings):
     labels: str = Field(
         default="none", max_length=500, description="how often each is asked of a model that knows labels"
     )
+    options: str = Field(default="none", max_length=500, description="of sampling, such as truncation=0.7")
     counterparts: str = Field(
         default="none", max_length=100, description="how a sample's own one in the reference entered"
     )

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from ganzoo.cli import app, console, errors, print_json
+from ganzoo.cli import app, assignment, console, errors, print_json
 from ganzoo.errors import GanzooError
 from ganzoo.text import plain
 
@@ -28,6 +28,10 @@ def evaluate(
     ] = None,
     features: Annotated[
         str | None, typer.Option(help="Feature network, as effnet-lite0,size=128; what suits by default.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=V", help="An option of the model to sample with, such as truncation."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Repetitions of a model's samples.")] = 3,
     count: Annotated[int, typer.Option(min=1, help="Samples of each seed.")] = 10_000,
@@ -49,6 +53,9 @@ def evaluate(
         raise GanzooError("name a model, or a folder with --images; not both")
     if name is not None and (sources or (training and not reference) or (size and not reference)):
         raise GanzooError("with a model, --training and --size belong to --reference, and --sources to --images")
+    if settings and name is None:
+        raise GanzooError("--set is of a model's sampling; --images are measured as they are")
+    options = dict(assignment(text, "truncation=0.7") for text in settings or [])
     if out is not None:
         if name is None and reference is None and training is None:
             raise GanzooError("--out shows pictures beside real ones; name those with --reference or --training")
@@ -60,7 +67,7 @@ def evaluate(
         made, real, learned, given = _folders(size, images, reference, training, sources)
         model = api.load(name, device=device) if name is not None else None
         if model is not None:
-            how = {"features": features, "reference": real, "training": learned, "tick": tick}
+            how = {"features": features, "reference": real, "training": learned, "options": options, "tick": tick}
             report = evaluate_model(model, metrics, seeds=range(seeds), count=count, **how)
         else:
             if real is None and given is None and metrics is None:
@@ -69,7 +76,7 @@ def evaluate(
                 made, real, metrics, features=features, training=learned, sources=given, tick=tick
             )
     _print(report, as_json)
-    if model is not None and metrics is None and reference is None and not as_json:
+    if model is not None and not (metrics or reference or options or as_json):
         _gate(model, report)
     if out is not None:
         from ganzoo import photos
@@ -130,7 +137,8 @@ def _print(report: Any, as_json: bool) -> None:
         console.print(
             f"features {protocol.features} ({protocol.features_sha256[:12]}), reference {plain(protocol.reference)} "
             f"({protocol.reference_count}), {protocol.count} samples, labels {protocol.labels}, "
-            f"resize {protocol.resize}, {protocol.colour}, {protocol.depth}, seeds {list(protocol.seeds)}",
+            f"options {protocol.options}, resize {protocol.resize}, {protocol.colour}, {protocol.depth}, "
+            f"seeds {list(protocol.seeds)}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -1,7 +1,7 @@
 """Measure a model, or any two sets of pictures."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ganzoo.conditions import options_of
 from ganzoo.errors import GanzooError, PluginError
 from ganzoo.evaluation import parts
 from ganzoo.evaluation.evidence import Evidence, Tick, View
@@ -53,13 +54,15 @@ def evaluate_model(
     features: str | None = None,
     reference: Pictures | None = None,
     training: Pictures | None = None,
+    options: Mapping[str, Any] | None = None,
     tick: Tick | None = None,
 ) -> Report:
     """Measure what a model makes of each seed against the held-out part of its data. Raises GanzooError.
 
     With a `reference` the model's own data is not opened; `training` then says what it learned from, if that is known.
-    A model that transforms is given held-out pictures; it has no seeds.
+    A model that transforms is given held-out pictures; it has no seeds. `options` are those of `Model.sample`.
     """
+    options = _options(model, options or {})
     if model.task != "generate":
         if reference is not None:
             said = f"model {model.name!r} transforms images; measure its results with --images and --reference"
@@ -89,13 +92,23 @@ def evaluate_model(
 
     @lru_cache(maxsize=2)
     def sampled(seed: int, like: Pictures | None) -> Evidence:
-        return Evidence(View(Sampled(model, count, seed, like), network, tick=tick), views[0], views[1], network)
+        return Evidence(
+            View(Sampled(model, count, seed, like, options), network, tick=tick), views[0], views[1], network
+        )
 
     def made(seed: int, metric: Metric) -> Evidence:
         """Whole sets are compared with each class as frequent as in the real one, classes by as many of each."""
         return sampled(seed, None if "labels" in metric.needs else real)
 
     return measure(model.name, chosen, made, seeds, notes, named=bool(metrics))
+
+
+def _options(model: Model, given: Mapping[str, Any]) -> dict[str, float]:
+    for name in given:
+        if name not in model.options:
+            known = ", ".join(model.options) or "none"
+            raise GanzooError(f"model {model.name!r} has no option {name!r} to be measured with; it has {known}")
+    return options_of(model, given)
 
 
 def _own_data(model: Model) -> tuple[Pictures, Pictures | None, list[str]]:

@@ -97,14 +97,24 @@ class Sampled(Pictures):
 
     mixed = True
 
-    def __init__(self, model: Model, count: int, seed: int, real: Pictures | None = None):
-        self.model, self.count, self.seed = model, count, seed
+    def __init__(
+        self,
+        model: Model,
+        count: int,
+        seed: int,
+        real: Pictures | None = None,
+        options: Mapping[str, float] | None = None,
+    ):
+        self.model, self.count, self.seed, self.options = model, count, seed, dict(options or {})
         self.name = f"{model.name}, seed {seed}"
         if model.labels:
             self.labels, self.label_names = torch.arange(count) % len(model.labels), model.labels
             self.treatment = {"labels": "in turn"}
             if real is not None and real.labels is not None:
                 self.labels, self.treatment = in_proportion(real.labels, count), {"labels": f"as in {real.name}"}
+        if options:
+            said = ", ".join(f"{name}={value:g}" for name, value in sorted(options.items()))
+            self.treatment = {**self.treatment, "options": said}
 
     @property
     def keys(self) -> list[str]:
@@ -115,6 +125,7 @@ class Sampled(Pictures):
         for start in range(0, self.count, BATCH):
             stop = min(start + BATCH, self.count)
             given: dict[str, Any] = {} if self.labels is None else {"label": self.labels[start:stop]}
+            given |= self.options
             latents = self.model.latents(self.seed, start, stop)
             yield to_bytes(self.model.sample(stop - start, latents=latents, batch_size=BATCH, **given))
 

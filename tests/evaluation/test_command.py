@@ -15,6 +15,8 @@ from ganzoo_data.mnist import MNIST10k
 from tests.evaluation import untrained
 from tests.support import distribution, ganzoo_command, tiny
 
+OPTION = ("--set", "truncation=0.5")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -280,3 +282,19 @@ def test_a_metric_of_our_choice_that_too_few_pictures_are_there_for_is_left_out(
     assert {"coverage", "duplicates"} <= set(json.loads(said))
     assert "class-coverage left out" in notes
     refused(*given, "--metrics", "coverage", "--metrics", "class-coverage", words=why)
+
+
+def test_a_model_is_measured_as_it_is_sampled_with_an_option(command, refused, folder, tmp_path):
+    run = ganzoo.train(tiny("stylegan2-mnist"), out=tmp_path / "run", device="cpu")
+    name = f"file:{run.folder}"
+    given = ("evaluate", name, "--metrics", "duplicates", "--seeds", 1, "--count", 20, "--device", "cpu", "--json")
+    protocols = [json.loads(command(*given, *more).out)["duplicates"]["protocol"] for more in ((), OPTION)]
+    assert [protocol["options"] for protocol in protocols] == ["none", "truncation=0.5"]
+    report = ganzoo.evaluate(run, "duplicates", seeds=[0], count=20, device="cpu", options={"truncation": 0})
+    seen = torch.stack(list(report.evidence.samples.pictures.each()))
+    wanted = run.model("cpu").sample(20, seed=0, truncation=0)
+    assert torch.equal(seen, wanted.mul(255).round().byte())
+    refused("evaluate", name, "--set", "trunc=1", words="has no option 'trunc' to be measured with; it has truncation")
+    refused("evaluate", name, "--set", "truncation=7", words="truncation must be a number from 0.0 to 1.0, not 7")
+    refused("evaluate", f"file:{folder}", *OPTION, words="has no option 'truncation' to be measured with; it has none")
+    refused("evaluate", "--images", tmp_path, "--reference", tmp_path, *OPTION, words="--set is of a model's sampling")

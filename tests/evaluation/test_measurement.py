@@ -37,6 +37,7 @@ def test_like_measurements_compare_by_what_is_better():
         ("resize", "28x28 to 299x299, torch bicubic"),
         ("colour", "luma"),
         ("crop", "middle square"),
+        ("options", "truncation=0.7"),
         ("settings", {"k": 3}),
     ],
 )
