@@ -23,6 +23,9 @@ def transform(
     tile: Annotated[int | None, typer.Option(help="Side of a tile in pixels; less takes less memory.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps, ...; by default cuda if there is one.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Go on after an interruption: what is there stays.")
+    ] = False,
 ) -> None:
     """Enlarge or restyle pictures: `ganzoo transform srresnet-photos-x4 holiday/ --out large/`.
 
@@ -30,7 +33,14 @@ def transform(
     """
     from ganzoo import api, photos
 
-    jobs = _jobs(inputs, out, force)
+    if force and skip_existing:
+        raise GanzooError("--force overwrites what is there, and --skip-existing leaves it; give one of the two")
+    asked = _jobs(inputs, out, force or skip_existing)
+    jobs = [(source, target) for source, target in asked if not (skip_existing and target.exists())]
+    skipped = f"; {len(asked) - len(jobs)} were there" if len(jobs) < len(asked) else ""
+    if not jobs:
+        console.print(f"wrote nothing{skipped}", highlight=False)
+        return
     model = api.load(name, device=device)
     if model.task != "transform":
         raise GanzooError(f"model {model.name!r} makes images of nothing; use `ganzoo sample {name}`")
@@ -50,7 +60,8 @@ def transform(
         say("red", "error", trouble)
     done = len(jobs) - len(failed)
     where = jobs[0][1] if len(jobs) == 1 else out
-    console.print(f"wrote {where} ({done} of {len(jobs)} pictures)", highlight=False, markup=False, soft_wrap=True)
+    said = f"wrote {where} ({done} of {len(jobs)} pictures{skipped})"
+    console.print(said, highlight=False, markup=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -84,7 +95,7 @@ def _jobs(inputs: list[str], out: Path, force: bool) -> list[tuple[Path, Path]]:
         targets[target] = source
     taken = [target for target in targets if target.exists()]
     if taken and not force:
-        raise GanzooError(f"{str(taken[0])!r} exists; choose another --out, or overwrite with --force")
+        raise GanzooError(f"{str(taken[0])!r} exists; choose another --out, overwrite with --force, or --skip-existing")
     return jobs
 
 

@@ -372,3 +372,23 @@ def test_only_the_first_of_several_frames_is_taken_and_that_is_said(command, mod
     assert "moving.gif' has 3 frames, and only the first is taken" in warnings[0]
     assert np.asarray(Image.open(out / "cut.gif.png").convert("L")).mean() > 190
     assert np.asarray(Image.open(out / "moving.gif.png").convert("L")).mean() > 190
+
+
+def test_the_command_goes_on_after_an_interruption(command, tmp_path):
+    """A picture is written whole or not at all, so what is there is done."""
+    (tmp_path / "album").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        picture("RGB").save(tmp_path / "album" / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.png").write_bytes(b"made before")
+    given = ("transform", "srresnet-photos-x4", tmp_path / "album", "--out", tmp_path / "out", "--device", "cpu")
+    done = command(*given)
+    assert done.code == 2
+    assert "overwrite with --force, or --skip-existing" in done.err
+    done = command(*given, "--skip-existing")
+    assert (done.code, done.out) == (0, f"wrote {tmp_path / 'out'} (2 of 2 pictures; 1 were there)\n")
+    assert (tmp_path / "out" / "b.png").read_bytes() == b"made before"
+    assert Image.open(tmp_path / "out" / "c.png").size == (160, 96)
+    done = command(*given, "--skip-existing")
+    assert (done.code, done.out) == (0, "wrote nothing; 3 were there\n")
+    assert command(*given, "--skip-existing", "--force").code == 2
