@@ -182,7 +182,7 @@ class Model:
         if mine is None or changes:
             try:
                 config = ModelConfig.read(config | changes).tables()
-                files["README.md"] = card.render(config).encode()
+                files["README.md"] = card.render(config, name).encode()
             except (AttributeError, KeyError, TypeError, ValueError) as error:  # a stranger's may hold anything
                 raise ModelError(f"{self.name!r} can't be saved so: {plain('; '.join(mistakes(error)), 400)}") from None
         model_folder.write(Path(folder), config, self.networks, files, force)

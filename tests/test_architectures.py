@@ -95,9 +95,11 @@ def test_shapes_and_range(name, settings):
 @every
 def test_channels_last_gives_the_same(name, settings):
     architecture, nets = made(name, **settings)
+    for net in nets.values():
+        net.double()
     G = nets["generator"]
     condition = conditions(architecture, [0, 1, 4])
-    latents = G.latent(3)
+    latents = G.latent(3).double()
     images = G(latents, *condition)
     said = [D(images, *condition) for name, D in nets.items() if name == "discriminator"]
     for net in nets.values():

@@ -31,7 +31,7 @@ class StyleGAN2(Architecture):
     class Config(Settings):
         size: Literal[28, 32, 64, 128, 256, 512, 1024] = Field(description="side of the images in pixels")
         channels: Literal[1, 3] = Field(3, description="1 grey, 3 colour; a recipe takes it from its data")
-        latent_size: int = Field(128, ge=1, le=4096, description="length of z, and of a style w")
+        latent_size: int = Field(128, ge=2, le=4096, description="length of z, and of a style w")
         width: int = Field(32, ge=4, le=512, description="channels beside the image; each halving doubles them")
         most: int = Field(256, ge=4, le=2048, description="greatest number of channels")
         depth: int = Field(4, ge=1, le=16, description="layers of the mapping network")

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch.nn.functional import l1_loss, mse_loss
 
+import ganzoo
 from ganzoo import Architecture, ResidentDataset, Spec, Strategy, Update
 from ganzoo.penalties import squared_gradient_norms
 from ganzoo.recipes import Recipe
@@ -104,6 +105,8 @@ def parts(work: Work, changes: dict[str, Any] | None = None) -> Parts:
             self.spec = Spec(name="given", count=len(next(iter(columns.values()))), licence="CC0-1.0")
             self.hold(**columns)
 
+    ganzoo.register("architecture", "given", Given)
+    ganzoo.register("dataset", "given", Data)
     recipe = recipe.changed({"data.conditions": [c for c in work.data() if c == "label"], **(changes or {})})
     data, loss = Data(), registry().get("loss", recipe.loss.name)()
     return Parts(recipe, data.spec, data, Given(), loss, _strategy(work, loss))
