@@ -2,10 +2,11 @@
 
 import contextlib
 import io
+import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from ganzoo.captions import encode
 from ganzoo.errors import GanzooError
 from ganzoo.model import Model
+from ganzoo.text import plain
 from ganzoo.tiling import least
 
 FORMATS = {"onnx": ".onnx", "torch-export": ".pt2"}
@@ -147,7 +149,7 @@ def export(model: Model, path: Path, format: str | None = None, network: str | N
             f"model {model.name!r} makes its images in a loop that no such file can hold; use ganzoo itself"
         )
     try:
-        content = program_of(module, onnx=format == "onnx")
+        content = program_of(module, onnx=format == "onnx", about=metadata(model))
     except GanzooError:
         raise
     except Exception as error:  # an exporter may fail in any way
@@ -170,8 +172,32 @@ def export(model: Model, path: Path, format: str | None = None, network: str | N
     return difference
 
 
-def program_of(module: Portable, *, onnx: bool) -> bytes:
-    """The file's bytes, for any number of images."""
+def metadata(model: Model) -> dict[str, str]:
+    """What an ONNX file says of its model: lists and numbers as JSON, and nothing of what isn't known."""
+    spec = model.spec
+    known = {
+        "name": model.name,
+        "task": model.task,
+        "licence": model.config.licence,
+        "data": spec.name,
+        "data_licence": spec.licence,
+        "attribution": spec.attribution,
+        "labels": list(model.labels),
+        "caption_length": spec.caption_length if "caption" in model.conditions else None,
+        "channels": model.channels,
+        "size": model.size,
+        "scale": model.scale,
+        "image_range": [0, 1],
+    }
+    return {
+        key: plain(value, 5000) if isinstance(value, str) else json.dumps(value)
+        for key, value in known.items()
+        if value
+    }
+
+
+def program_of(module: Portable, *, onnx: bool, about: Mapping[str, str] | None = None) -> bytes:
+    """The file's bytes, for any number of images; an ONNX file has what is said `about` the model as metadata."""
     example = module.inputs(2)
     with _quiet():
         program = torch.export.export(module, example, dynamic_shapes=module.dynamic())
@@ -189,7 +215,10 @@ def program_of(module: Portable, *, onnx: bool) -> bytes:
             external_data=False,
             verbose=False,
         )
-        content: bytes = made.model_proto.SerializeToString()  # type: ignore[union-attr]
+        proto = made.model_proto  # type: ignore[union-attr]
+        for key, value in (about or {}).items():
+            proto.metadata_props.add(key=key, value=value)
+        content: bytes = proto.SerializeToString()
         return content
 
 

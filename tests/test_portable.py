@@ -1,5 +1,7 @@
 """Models as files for other programs: ONNX and torch.export, each the same as the model."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -160,3 +162,21 @@ def test_the_command_writes_and_compares(command, unconditional_run, tmp_path):
     done = command(*asked)
     assert done.code == 2
     assert "exists; choose another name, or overwrite it with --force" in done.err
+
+
+@needs_onnx
+def test_an_onnx_file_says_what_its_model_is(tmp_path):
+    import onnxruntime
+
+    portable.export(ganzoo.load("cgan-mnist", device="cpu"), tmp_path / "digits.onnx")
+    about = onnxruntime.InferenceSession(tmp_path / "digits.onnx").get_modelmeta().custom_metadata_map
+    assert (about["name"], about["task"], about["data"]) == ("cgan-mnist", "generate", "mnist-10k (train)")
+    assert json.loads(about["labels"]) == list("0123456789")
+    assert [json.loads(about[key]) for key in ("size", "channels", "image_range")] == [28, 1, [0, 1]]
+    assert (about["licence"], about["data_licence"]) == ("cc-by-sa-4.0", "CC-BY-SA-3.0")
+    assert "LeCun" in about["attribution"]
+    assert "scale" not in about
+    portable.export(translator(labels=("light", "d\u00e4rk")), tmp_path / "blurs.onnx")
+    about = onnxruntime.InferenceSession(tmp_path / "blurs.onnx").get_modelmeta().custom_metadata_map
+    assert json.loads(about["labels"]) == ["light", "därk"]
+    assert "licence" not in about
