@@ -1,5 +1,6 @@
 """What a card says about a model beyond its numbers: how it was trained, under which licences, with which limits."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -83,6 +84,12 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
+    if (
+        isinstance(value, str)
+        and re.fullmatch(r"[a-z][a-z0-9-]{0,40}", value)
+        and value not in ("true", "false", "inf", "nan")
+    ):
+        return value
     raise ValueError("not a value that reads well on a command line")
 
 

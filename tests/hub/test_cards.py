@@ -46,6 +46,7 @@ def test_the_training_command_gives_this_recipe(config):
     changes = {
         "training.images": 1000,
         "training.optimizer.lr": 0.001,
+        "training.precision": "bf16",
         "architecture.width": 9,
         "architecture.depth": 3,
     }
@@ -54,7 +55,9 @@ def test_the_training_command_gives_this_recipe(config):
     command = re.search(r"`(ganzoo train .*)`", text)[1]
     assert command.split()[-2:] == ["--out", "RUN"]
     said = dict(part.split("=") for part in command.split() if "=" in part)
-    again = ganzoo.recipe(command.split()[2]).changed({key: json.loads(value) for key, value in said.items()})
+    assert said.pop("training.precision") == "bf16"
+    changes = {key: json.loads(value) for key, value in said.items()} | {"training.precision": "bf16"}
+    again = ganzoo.recipe(command.split()[2]).changed(changes)
     assert again.tables() == ours.tables()
 
 
