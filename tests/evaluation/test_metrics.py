@@ -258,8 +258,16 @@ def test_what_can_not_be_measured_is_said_before_anything_is_computed(metrics, s
 @pytest.mark.parametrize(
     ("metric", "count", "said"),
     [
-        ("class-frechet-distance", 8, r"within class '\d' needs 2 pictures each or more; .* and [01] samples; take more of each"),
-        ("class-frechet-distance", 10, r"within class '\d' needs 2 pictures each or more; .* and [01] samples; take more of each"),
+        (
+            "class-frechet-distance",
+            8,
+            r"within class '\d' needs 2 pictures each or more; .* and [01] samples; take more of each",
+        ),
+        (
+            "class-frechet-distance",
+            10,
+            r"within class '\d' needs 2 pictures each or more; .* and [01] samples; take more of each",
+        ),
         ("class-coverage", 8, r"coverage of class '\d' needs more than 5 pictures each; there are \d+ in the"),
         ("label-accuracy", 8, r"and 8 pictures leave \d of 10 classes without one, such as '\d'; take more$"),
     ],
