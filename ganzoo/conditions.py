@@ -1,4 +1,4 @@
-"""What a person says of the images they want (a label, a caption, a truncation), checked, as tensors."""
+"""What a person gives a model (a label, a caption, a truncation, latents, pictures), checked, as tensors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
@@ -35,6 +35,27 @@ def check_latents(model: "Model", count: int, latents: Any) -> None:
         )
     if not latents.isfinite().all():
         raise ModelError("latents must be finite, and some of these are NaN or infinite")
+
+
+def pictures_of(model: "Model", images: Any, channels: int) -> Tensor:
+    """Images to transform, (N, channels, H, W), as float32 in [0, 1]. Raises ModelError."""
+    if not isinstance(images, Tensor):
+        kind = type(images).__name__
+        raise ModelError(
+            f"transform takes a PIL picture, an array or a tensor of images, not {kind}; Image.open(path) gives one"
+        )
+    if images.dim() != 4 or images.shape[1] != channels or not images.numel():
+        shape = tuple(images.shape)
+        raise ModelError(f"images of shape {shape} were given; model {model.name!r} takes (N, {channels}, H, W)")
+    if images.dtype == torch.uint8:
+        return images.float() / 255
+    if not images.is_floating_point():
+        raise ModelError(f"images must be float in [0, 1] or uint8, not {images.dtype}")
+    given: Tensor = images.float()
+    low, high = given.min().item(), given.max().item()
+    if not (low >= -0.01 and high <= 1.01):  # nor NaN
+        raise ModelError(f"images must be float in [0, 1] or uint8, and these are floats from {low:g} to {high:g}")
+    return given
 
 
 def options_of(model: "Model", given: Mapping[str, Any]) -> dict[str, float]:

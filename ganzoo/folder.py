@@ -4,7 +4,6 @@ Its files are `README.md`, `config.json`, `model.safetensors`, `samples.png` and
 `training.safetensors`: the layout of a Hub repository.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,9 +16,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganzoo.architecture import Architecture
+from ganzoo.config_size import CONFIG, check_size, config_text
 from ganzoo.dataset import Spec
 from ganzoo.errors import GanzooError, ModelError, RecipeError
-from ganzoo.files import from_json, read_regular, sha256, staged, to_json
+from ganzoo.files import from_json, read_regular, sha256, staged
 from ganzoo.known import another_package, where_to_get
 from ganzoo.recipes import NAME, Part
 from ganzoo.registry import registry
@@ -32,12 +32,11 @@ FILES = ("README.md", "config.json", "model.safetensors", "samples.png")
 PUBLISHED = (*FILES, "training.safetensors")  # all that is ever published or downloaded
 MOST = {  # bytes of each that are read or published
     "README.md": 64 * 1024,
-    "config.json": 4 * 1024**2,
+    "config.json": CONFIG,
     "samples.png": 16 * 1024**2,
     "model.safetensors": 8 * 1024**3,
     "training.safetensors": 8 * 1024**3,
 }
-BESIDE_LABELS = 256 * 1024  # bytes of a config.json without the names of its classes, of which there may be many
 SCHEMA = 1
 
 
@@ -164,7 +163,7 @@ class ModelFiles:
         content = self.read("config.json")
         try:
             tables = _table(from_json(content.decode()))
-            _check_size(tables, len(content))
+            check_size(tables, len(content))
             if isinstance(tables.get("schema"), int) and tables["schema"] > SCHEMA:
                 raise ValueError(f"schema: {tables['schema']}, and this ganzoo reads {SCHEMA}; upgrade torch-ganzoo")
             return ModelConfig.read(tables)
@@ -257,42 +256,6 @@ def write(
                 (staging / name).write_bytes(content)
     except OSError as error:
         raise ModelError(f"{str(target)!r} can't be written: {error.strerror or error}") from error
-
-
-def config_text(config: Mapping[str, Any]) -> str:
-    """The content of config.json. Raises ModelError where nobody could read it."""
-    content = to_json(config)
-    try:
-        _check_size(config, len(content.encode()))
-    except ValueError as error:
-        count = len(config["spec"].get("labels", ()))
-        raise ModelError(
-            f"model {config['name']!r} couldn't be loaded by its config.json: {error}; give its {count:,} classes "
-            "shorter names, or take fewer"
-        ) from None
-    return content
-
-
-def _check_size(tables: Mapping[str, Any], size: int) -> None:
-    """Refuse a config that is larger than what is read; names of classes alone may make it larger than others."""
-    if size > MOST["config.json"]:
-        raise ValueError(f"it has {size:,} bytes, and {MOST['config.json']:,} are read")
-    if size <= BESIDE_LABELS:
-        return
-    rest = dict(tables)
-    spec, recipe = (rest.get(name) for name in ("spec", "recipe"))
-    if isinstance(spec, Mapping):
-        rest["spec"] = _without_labels(spec)
-    if isinstance(recipe, Mapping) and isinstance(data := recipe.get("data"), Mapping):  # some data are told them
-        rest["recipe"] = {**recipe, "data": _without_labels(data)}
-    if len(json.dumps(rest, ensure_ascii=False)) > BESIDE_LABELS:
-        raise ValueError(f"it is larger than {BESIDE_LABELS} bytes without the names of its classes")
-
-
-def _without_labels(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    labels = table.get("labels")
-    names = isinstance(labels, list) and len(labels) <= 100_000 and all(isinstance(label, str) for label in labels)
-    return {key: value for key, value in table.items() if key != "labels"} if names else table
 
 
 def _replaceable(target: Path, force: bool) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganzoo import card, photos, tiling
 from ganzoo import folder as model_folder
 from ganzoo.architecture import latents_of
-from ganzoo.conditions import check_latents, conditions_of, options_of, whole
+from ganzoo.conditions import check_latents, conditions_of, options_of, pictures_of, whole
 from ganzoo.dataset import Spec
 from ganzoo.devices import device_of
 from ganzoo.errors import GanzooError, ModelError
@@ -278,30 +278,11 @@ class Model:
                 return made
             pixels = np.asarray(made)
             return pixels if images.dtype.kind != "f" else (pixels / np.iinfo(pixels.dtype).max).astype(np.float32)
-        return tiling.transformed(network, chosen, self._pictures(images, channels), tile)
+        return tiling.transformed(network, chosen, pictures_of(self, images, channels), tile)
 
     def takes(self, translator: nn.Module) -> int:
         """Channels of the pictures that a translator is given."""
         return int(getattr(translator, "channels", None) or self.channels or 3)
-
-    def _pictures(self, images: Any, channels: int) -> Tensor:
-        if not isinstance(images, Tensor):
-            kind = type(images).__name__
-            raise ModelError(
-                f"transform takes a PIL picture, an array or a tensor of images, not {kind}; Image.open(path) gives one"
-            )
-        if images.dim() != 4 or images.shape[1] != channels or not images.numel():
-            shape = tuple(images.shape)
-            raise ModelError(f"images of shape {shape} were given; model {self.name!r} takes (N, {channels}, H, W)")
-        if images.dtype == torch.uint8:
-            return images.float() / 255
-        if not images.is_floating_point():
-            raise ModelError(f"images must be float in [0, 1] or uint8, not {images.dtype}")
-        given: Tensor = images.float()
-        low, high = given.min().item(), given.max().item()
-        if not (low >= -0.01 and high <= 1.01):  # nor NaN
-            raise ModelError(f"images must be float in [0, 1] or uint8, and these are floats from {low:g} to {high:g}")
-        return given
 
     def sheet(self, columns: int = 10, *, seed: int = 0, **options: Any) -> Image.Image:
         """A contact sheet of samples: a labelled row for each class (at most 36), ten rows when there is none."""

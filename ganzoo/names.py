@@ -103,9 +103,8 @@ def find(name: str) -> Path | Pinned | Repo:
         return catalogue()[name]
     known = sorted({*registry().names("model"), *catalogue()})
     recipe = f"{name!r} is a recipe to train; " if name in registry().names("recipe") else ""
-    raise UnknownNameError(
-        f"there is no model {name!r}; {meant(name, known)} {recipe}there are: {listing(known)}; a model on the Hub is hf://USER/NAME"
-    )
+    hint = f"{meant(name, known)} {recipe}there are: {listing(known)}".lstrip()
+    raise UnknownNameError(f"there is no model {name!r}; {hint}; a model on the Hub is hf://USER/NAME")
 
 
 def parse_repo(name: str) -> Repo:

@@ -83,7 +83,7 @@ class Registry:
         if base is None:
             kinds = ", ".join(kind for kind, (_, base) in KINDS.items() if base)
             raise GanzooError(f"there is no kind of part {kind!r} to register; there are: {kinds}")
-        if not (isinstance(part, type) and issubclass(part, import_string(base))):
+        if not _is_a(part, base):
             given = part.__name__ if isinstance(part, type) else f"an object of {type(part).__name__}"
             raise GanzooError(f"a {kind} is a subclass of {base.replace(':', '.')}, and {given} isn't one")
         if not isinstance(name, str) or not NAME.fullmatch(name):
@@ -114,9 +114,7 @@ class Registry:
         """The class of a component (imported now), or the file or folder of a recipe or model."""
         entry = self.entry(kind, name)
         base = KINDS[kind][1]
-        if base is None:
-            return entry.target
-        if entry.plugin is HERE:
+        if base is None or entry.plugin is HERE:
             return entry.target
         try:
             component = import_string(entry.target)
@@ -124,7 +122,7 @@ class Registry:
             raise PluginError(
                 f"{kind} {name!r} of {entry.plugin} could not be imported: {type(error).__name__}: {error}"
             ) from error
-        if not (isinstance(component, type) and issubclass(component, import_string(base))):
+        if not _is_a(component, base):
             raise PluginError(f"{kind} {name!r} of {entry.plugin} is not a subclass of {base.replace(':', '.')}")
         return component
 
@@ -156,6 +154,10 @@ def _contributions(given: Any) -> dict[str, Any]:
         if not isinstance(name, str) or target is None:
             raise TypeError(f"{name!r}: {target!r} is no name with its target")
     return table
+
+
+def _is_a(component: Any, base: str) -> bool:
+    return isinstance(component, type) and issubclass(component, import_string(base))
 
 
 def import_string(target: str) -> Any:

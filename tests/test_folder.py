@@ -388,7 +388,7 @@ def test_a_model_of_many_classes_can_be_loaded(many, tmp_path):
 
 
 def test_a_model_that_could_not_be_loaded_is_not_trained(many, tmp_path, monkeypatch):
-    monkeypatch.setitem(MOST, "config.json", 256 * 1024)
+    monkeypatch.setattr("ganzoo.config_size.CONFIG", 256 * 1024)
     with pytest.raises(ModelError, match="couldn't be loaded .* give its 1,400 classes shorter names"):
         ganzoo.train(on_folder(tiny("cgan-mnist"), many), out=tmp_path / "run", device="cpu")
     assert not (tmp_path / "run" / "recipe.json").exists()

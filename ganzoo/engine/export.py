@@ -12,6 +12,7 @@ from torch import nn
 
 import ganzoo
 from ganzoo import card, folder, images
+from ganzoo.config_size import config_text
 from ganzoo.dataset import Spec
 from ganzoo.errors import RecipeError
 from ganzoo.evaluation import translation
@@ -84,7 +85,7 @@ def check_loadable(parts: Parts, networks: Mapping[str, nn.Module]) -> None:
     if problem := another_task(task, networks):
         other = "generate" if task == "transform" else "transform"
         raise RecipeError(parts.recipe.name, [f"task: {task!r}, but its model {problem}; it must be {other!r}"])
-    folder.config_text(describe(parts, networks))
+    config_text(describe(parts, networks))
 
 
 @contextlib.contextmanager

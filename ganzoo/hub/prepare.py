@@ -60,9 +60,9 @@ def prepare(
     """
     names = _regular_files(source)
     files = ModelFiles.of(source)
-    config = files.config().tables()
+    about = files.config()
+    config, architecture = about.tables(), about.architecture.name
     Model.read(files, device="cpu")  # what nobody could load is not published
-    architecture = files.config().architecture.name
     if registry().entry("architecture", architecture).plugin is HERE:
         raise PublishError(
             f"{repo} can't be published: its architecture {architecture!r} is of this program alone, so nobody else "
