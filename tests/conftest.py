@@ -78,3 +78,9 @@ def refused(command):
         return done
 
     return run
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    model.save(tmp_path / "model")
+    return tmp_path / "model"

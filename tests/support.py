@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import os
 import subprocess
 import sys
@@ -96,3 +97,19 @@ def _run(command, paths, more):
 def contents(folder):
     """The bytes of each file below a folder, by its path there."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def load(folder):
+    return ganzoo.load(f"file:{folder}", device="cpu")
+
+
+def edit(folder, **changes):
+    """Change config.json; a dotted path reaches into tables."""
+    config = json.loads((folder / "config.json").read_text())
+    for path, value in changes.items():
+        table = config
+        *parents, last = path.split("__")
+        for parent in parents:
+            table = table[parent]
+        table[last] = value
+    (folder / "config.json").write_text(json.dumps(config))

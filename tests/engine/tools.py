@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from ganzoo import Loss, Strategy, Update
 from ganzoo.engine.optimizers import NetworkOptimizer
 from ganzoo.engine.processes import Processes
 from ganzoo.engine.updates import Stepper
@@ -60,3 +61,24 @@ def weights(nets):
 
 def clone(nets):
     return copy.deepcopy(nets)
+
+
+PAIR = {"generator": (2, 2), "discriminator": (2, 1)}
+
+
+class Wasserstein(Loss):
+    def discriminator_loss(self, real, fake):
+        return fake.mean() - real.mean()
+
+    def generator_loss(self, fake, real):
+        return -fake.mean()
+
+
+class Plain(Strategy):
+    """One update of each player, fixed latents so that micro-batches see what the big batch sees."""
+
+    def step(self, nets, batches):
+        (real,) = next(batches)
+        fake = nets.generator(real.flip(1))
+        yield Update(nets.discriminator, self.loss.discriminator(nets.discriminator(real), nets.discriminator(fake)))
+        yield Update(nets.generator, self.loss.generator(nets.discriminator(nets.generator(real.flip(1)))))
