@@ -20,6 +20,7 @@ from ganzoo.devices import device_of
 from ganzoo.errors import GanzooError, ModelError
 from ganzoo.folder import ModelConfig, ModelFiles
 from ganzoo.images import grid, png
+from ganzoo.inversion import invert
 from ganzoo.memory import kept_for_now, room_for
 from ganzoo.places import portable
 from ganzoo.precision import say_if_slow
@@ -231,6 +232,18 @@ class Model:
                 else:
                     room[start:stop] = made
         return torch.cat(images) if room is None else room  # outside, so that they are tensors like any others
+
+    def invert(
+        self, images: Any, *, shared: bool = False, steps: int = 200, seed: int = 0, **conditions: Any
+    ) -> Tensor:
+        """The latents whose images are most like these pictures, (N, ...), for `sample(latents=...)`.
+
+        `images` are PIL pictures, or (N, channels, size, size) float in [0, 1] or uint8. With `shared` it is one latent
+        for all, (1, ...): where `label` gives each its class, a style that they have in common. The best of 256 draws
+        of `seed` are optimised for `steps` steps to make the squared difference of pixels at several scales small
+        (Zhu et al., 2016). Raises ModelError.
+        """
+        return invert(self, images, shared, steps, seed, conditions)
 
     @torch.no_grad()
     def transform(

@@ -100,6 +100,13 @@ def eight_bits(image: Image.Image, channels: int) -> Image.Image:
     return image.convert("L" if channels == 1 else "RGB")
 
 
+def squared(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """A picture upright, scaled and cropped to a square in its middle, uint8 (size, size, channels)."""
+    upright = ImageOps.exif_transpose(image)
+    array = np.asarray(ImageOps.fit(eight_bits(upright, channels), (size, size), Image.Resampling.LANCZOS))
+    return array[:, :, None] if array.ndim == 2 else array
+
+
 def of_array(array: np.ndarray) -> Image.Image:
     """The picture in an array (H, W) or (H, W, C), as `numpy.asarray(picture)` gives it, or of floats in [0, 1].
 

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
 from ganzoo.files import typed
-from ganzoo.photos import READ, eight_bits, is_hidden, pictures_in
+from ganzoo.photos import READ, is_hidden, pictures_in, squared
 from ganzoo_data.held_out import part_of
 
 log = logging.getLogger("ganzoo")
@@ -122,12 +122,6 @@ def read_square(file: Path, config: Any) -> np.ndarray | None:
     try:
         with Image.open(file) as image:
             image.draft("RGB", (config.size, config.size))  # a large JPEG is decoded at a fraction of its size
-            return squared(ImageOps.exif_transpose(image), config)
+            return squared(image, config.size, config.channels)
     except Exception:  # Pillow's decoders raise all sorts of things on damaged files
         return None
-
-
-def squared(image: Image.Image, config: Any) -> np.ndarray:
-    image = ImageOps.fit(eight_bits(image, config.channels), (config.size, config.size), Image.Resampling.LANCZOS)
-    array = np.asarray(image)
-    return array[:, :, None] if array.ndim == 2 else array

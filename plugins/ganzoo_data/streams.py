@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from ganzoo import Dataset, GanzooError
 from ganzoo.captions import encode
-from ganzoo_data.folder import squared
+from ganzoo.photos import squared
 
 Example = dict[str, Any]
 
@@ -123,7 +123,7 @@ def decoded(content: bytes, config: Any) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.draft("RGB", (config.size, config.size))
-            return squared(ImageOps.exif_transpose(image), config)
+            return squared(image, config.size, config.channels)
     except Exception as error:  # Pillow's decoders raise all sorts of things on damaged files
         raise GanzooError(
             f"an image of the data can't be read ({type(error).__name__}: {error}); leave it out"
