@@ -55,11 +55,14 @@ class Generator(nn.Module):
     portable = True  # False: too large a graph for torch.export and ONNX
 
     def latent(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """`count` draws from the prior on the network's device: (count, latent_size), standard normal by default."""
+        """`count` draws from the prior on the network's device: (count, latent_size), standard normal by default.
+
+        Drawn in float32 whatever the network's dtype, in which torch would draw other numbers from the same seed.
+        """
         like = next(self.parameters())
         device = like.device if generator is None else generator.device
-        draw = torch.randn(count, self.latent_size, generator=generator, device=device, dtype=like.dtype)
-        return draw.to(like.device)
+        draw = torch.randn(count, self.latent_size, generator=generator, device=device, dtype=torch.float32)
+        return draw.to(like)
 
     def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
         """Latents on the way from `start` (way 0) to `end` (way 1), as likely as they are: (N, ...), way (N,).
@@ -85,10 +88,10 @@ def latents_of(network: Any, seeds: Iterable[int]) -> Tensor:
     for seed in seeds:
         generator.manual_seed(seed)
         if usual:
-            draws.append(torch.randn(1, network.latent_size, generator=generator, dtype=like.dtype))
+            draws.append(torch.randn(1, network.latent_size, generator=generator, device="cpu", dtype=torch.float32))
         else:
             draws.append(network.latent(1, generator=generator))
-    return torch.cat(draws).to(like.device)
+    return torch.cat(draws).to(like)
 
 
 class Discriminator(nn.Module):

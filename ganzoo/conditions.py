@@ -94,14 +94,14 @@ def _captions(model: "Model", count: int, given: Any) -> Tensor:
 
 def _labels(model: "Model", count: int, given: Any) -> Tensor:
     if given is None:
-        return torch.arange(count) % len(model.labels)
+        return torch.arange(count, device="cpu") % len(model.labels)
     if hasattr(given, "tolist"):  # a tensor, or numpy's
         given = given.tolist()
     if isinstance(given, str | int | bool) or not isinstance(given, Sequence):
-        return torch.full((count,), _label(model, given))
+        return torch.full((count,), _label(model, given), device="cpu")
     if len(given) != count:
         raise ModelError(f"{len(given)} labels were given for {count} images; give one, or one an image")
-    return torch.tensor([_label(model, label) for label in given])
+    return torch.tensor([_label(model, label) for label in given], device="cpu")
 
 
 def _label(model: "Model", label: Any) -> int:

@@ -66,7 +66,8 @@ class Model:
         with torch.device("meta"):
             skeletons = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         weights = files.load(skeletons, config)
-        networks = {name: built(config.architecture.name, architecture, name) for name in config.networks}
+        with torch.device("cpu"):
+            networks = {name: built(config.architecture.name, architecture, name) for name in config.networks}
         for name, network in networks.items():
             network.load_state_dict(weights[name], strict=True)
             if architecture.channels_last:
@@ -75,7 +76,7 @@ class Model:
         if problem := another_task(config.task, networks):
             raise ModelError(f"{files.name} {problem}")
         model.files = files
-        return model.to(target, dtype)
+        return model.to(target, dtype or torch.float32)
 
     @property
     def origin(self) -> str:

@@ -68,7 +68,8 @@ class PixelGenerator(Generator):
         like = self.head.weight
         device = like.device if generator is None else generator.device
         shape = count, 1, self.size, self.size
-        return torch.rand(shape, generator=generator, device=device, dtype=like.dtype).to(like.device)
+        draw = torch.rand(shape, generator=generator, device=device, dtype=torch.float32)
+        return draw.to(like).clamp_(max=1 - torch.finfo(like.dtype).eps / 2)  # 1 itself is none, where it is rounded
 
     def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
         normal = [torch.special.ndtri(latents.double().clamp(1e-9, 1 - 1e-9)) for latents in (start, end)]

@@ -63,8 +63,8 @@ class CodedGenerator(DCGANGenerator):
         device = noise.device if generator is None else generator.device
         category = torch.randint(self.sizes[1], (count,), generator=generator, device=device).to(noise.device)
         chosen = category[:, None] == torch.arange(self.sizes[1], device=noise.device)
-        values = torch.rand(count, self.sizes[2], generator=generator, device=device, dtype=noise.dtype)
-        return torch.cat([noise, chosen.to(noise.dtype), 2 * values.to(noise.device) - 1], 1)
+        values = torch.rand(count, self.sizes[2], generator=generator, device=device, dtype=torch.float32)
+        return torch.cat([noise, chosen.to(noise.dtype), (2 * values - 1).to(noise)], 1)
 
     def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
         noise = super().between(start[:, : self.sizes[0]], end[:, : self.sizes[0]], way)
