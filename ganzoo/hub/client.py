@@ -39,6 +39,10 @@ class MovedError(HubError):
     """The repository has commits that weren't there when we looked."""
 
 
+class BusyError(HubError):
+    """The Hub answered that it can't now: it failed, or had too many requests."""
+
+
 class NoRepositoryError(HubError):
     """There is no such repository, or this user may not know of it."""
 
@@ -193,9 +197,11 @@ def _answered(hub: Hub, subject: str, status: int, response: Any) -> HubError:
     if status == 409:
         return HubError(f"the Hub reports a conflict on {subject}: somebody else is changing it; try again")
     if status == 429:
-        wait = plain(response.headers.get("Retry-After", ""), 20)
-        return HubError(f"the Hub has had too many requests from here; try again {f'in {wait} s' if wait else 'later'}")
+        limit = re.search(r"\bt=(\d{1,6})", response.headers.get("RateLimit", ""))  # huggingface.co's: `"api";r=0;t=55`
+        wait = limit[1] if limit else plain(response.headers.get("Retry-After", ""), 20)
+        when = f"in {wait} s" if wait else "later"
+        return BusyError(f"the Hub has had too many requests from here; try again {when}")
     if status >= 500:
-        return HubError(f"the Hub at {plain(hub.url)} failed ({status}) on {subject}; try again later")
+        return BusyError(f"the Hub at {plain(hub.url)} failed ({status}) on {subject}; try again later")
     said = scrub(plain(getattr(response, "headers", {}).get("X-Error-Message", "") or "no reason given", 200))
     return HubError(f"the Hub refused a request about {subject} ({status}): {said}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from ganzoo.errors import ChecksumError, HubError, ModelError, UnreachableError
 from ganzoo.files import git_hash, sha256
 from ganzoo.folder import MOST, PUBLISHED, ModelFiles
-from ganzoo.hub.client import Hub, ask, patience
+from ganzoo.hub.client import BusyError, Hub, ask, patience
 from ganzoo.hub.etags import HASH, only_hashes
 from ganzoo.hub.reach import reach
 from ganzoo.names import COMMIT, Pinned, Repo, find
@@ -67,16 +67,21 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
                 return here  # a commit never changes: what is cached needs no look-up
     try:
         snapshot = look(hub, found)
-    except UnreachableError as error:
-        try:
-            here = cached(hub, found, extra)
-        except UnreachableError as missing:
-            raise UnreachableError(f"{error}; {missing}") from None
-        log.warning("%s; using %s from the cache", error, here.name)
+    except (BusyError, UnreachableError) as error:
+        problem = error
+    else:
+        here = _fetch(hub, snapshot, extra)
+        _remember(hub, snapshot)
         return here
-    here = _fetch(hub, snapshot, extra)
-    _remember(hub, snapshot)
-    return here
+    try:
+        here = cached(hub, found, extra)
+    except UnreachableError as missing:
+        if isinstance(problem, UnreachableError):
+            raise UnreachableError(f"{problem}; {missing}") from None
+    else:
+        log.warning("%s; using %s from the cache", problem, here.name)
+        return here
+    raise problem
 
 
 def look(hub: Hub, repo: Repo) -> Snapshot:

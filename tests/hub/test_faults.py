@@ -39,6 +39,8 @@ LOADING = {
     "404": (INFO, {"status": 404}, HubError, r"refused a request about hf://user/digits \(404\)"),
     "409": (INFO, {"status": 409}, HubError, "reports a conflict"),
     "429": (INFO, {"status": 429, "headers": {"Retry-After": "7"}}, HubError, "too many requests .* in 7 s"),
+    "429 as huggingface.co says it": (INFO, {"status": 429, "headers": {"RateLimit": '"api";r=0;t=55'}}, HubError,
+                                      "too many requests .* in 55 s"),
     "500": (INFO, {"status": 500}, HubError, r"failed \(500\) .* try again later"),
     "503": (INFO, {"status": 503}, HubError, r"failed \(503\) .* try again later"),
     "html": (INFO, HTML, HubError, "makes no sense"),

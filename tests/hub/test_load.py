@@ -104,6 +104,27 @@ def test_unplugged_it_loads_what_is_cached_and_says_so_otherwise(hub_server, pub
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_hub_that_fails_or_has_too_many_requests_stops_nothing_that_is_cached(
+    hub_server, published, exported, stranger, caplog, status
+):
+    name = load("hf://user/digits", stranger).origin
+    published.commit({"README.md": b"new"})
+    hub_server.fault("GET /api/models/user", status=status, times=100)
+    assert load("hf://user/digits", stranger).origin == name
+    assert "try again later; using " + name + " from the cache" in caplog.text
+    with pytest.raises(HubError, match="try again later$"):
+        load("hf://user/digits@v2", stranger)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_is_no_reason_to_use_what_is_cached(hub_server, published, stranger, status):
+    load("hf://user/digits", stranger)
+    hub_server.fault("GET /api/models/user", status=status)
+    with pytest.raises(HubError):
+        load("hf://user/digits", stranger)
+
+
 def test_partly_cached_it_says_what_is_missing(hub_server, published, stranger):
     from huggingface_hub import hf_hub_download
 
