@@ -164,6 +164,8 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
         return NoRepositoryError(
             f"there is no {subject}, or it is private: check the name, or log in (hf auth login, or HF_TOKEN)"
         )
+    if isinstance(error, e.DisabledRepoError):
+        return HubError(f"{subject} was disabled, by its author or the Hub; its page may say why")
     if isinstance(error, e.RevisionNotFoundError):
         return NoRevisionError(f"{subject} has no such revision; leave it out for the newest")
     if isinstance(error, e.FileMetadataError):
@@ -176,8 +178,9 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
     status = getattr(response, "status_code", None)
     if isinstance(error, e.HfHubHTTPError) and status is not None:
         return _answered(hub, subject, status, response)
-    offline = (e.OfflineModeIsEnabled, e.LocalEntryNotFoundError, http_library().TransportError)
-    if isinstance(error, offline):
+    if isinstance(error, e.OfflineModeIsEnabled):
+        return UnreachableError(f"{subject} can't be had while HF_HUB_OFFLINE is set; unset it to ask the Hub")
+    if isinstance(error, e.LocalEntryNotFoundError | http_library().TransportError):
         return UnreachableError(f"the Hub at {plain(hub.url)} can't be reached for {subject}; check the connection")
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         return HubError(f"the cache {str(hub.folder)!r} can't be written: {os.strerror(error.errno)}")
@@ -189,9 +192,14 @@ def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:
 
 def _answered(hub: Hub, subject: str, status: int, response: Any) -> HubError:
     if status == 401:
-        return HubError(f"the Hub refused the token for {subject}: it is wrong or expired; run `hf auth login` again")
+        return HubError(
+            f"the Hub refused the token for {subject}: it is wrong or expired; run `hf auth login` again, or set "
+            "HF_TOKEN anew, which goes before it"
+        )
     if status == 403:
-        return HubError(f"the token has no right to do this with {subject}; use one with write access to it")
+        reads = response.request.method in ("GET", "HEAD")
+        access = "that may read it" if reads else "with write access to it"
+        return HubError(f"the token has no right to do this with {subject}; use one {access}")
     if status == 412:
         return MovedError(f"{subject} got another commit meanwhile")
     if status == 409:

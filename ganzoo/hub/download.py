@@ -142,7 +142,7 @@ def _fetch(hub: Hub, snapshot: Snapshot, extra: Iterable[str], looked: bool = Tr
         raise ModelError(f"{snapshot.name} is no ganzoo model: it has no {' and no '.join(missing)}{hint}")
     wanted = [*NEEDED, *(name for name in extra if name in snapshot.files)]
     paths = {name: path for name in wanted if (path := _cached(hub, snapshot, name)) is not None}
-    if not looked and len(paths) < len(wanted):
+    if not looked and not hub.offline and len(paths) < len(wanted):
         reach(hub.url, snapshot.name)
     paths |= {name: _download(hub, snapshot, name) for name in wanted if name not in paths}
     return ModelFiles(snapshot.name, paths, {name: snapshot.files[name].hash for name in wanted})

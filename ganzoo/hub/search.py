@@ -60,7 +60,7 @@ def search(
     ]
     wanted: dict[str, Any] = {"filter": tags, "search": text or None, "limit": limit}
     wanted["pipeline_tag"] = PIPELINES[task] if task else None
-    ask(hub, "its models", partial(_reach, hub))
+    ask(hub, "the list of models", partial(_reach, hub))
     try:
         listed: Iterable[Any] = ask(hub, "its models", lambda: list(hub.api().list_models(**wanted, cardData=True)))
     except HubError as error:

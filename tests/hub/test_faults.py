@@ -28,14 +28,16 @@ def adding(**headers):
     return lambda old: {**old, **{key.replace("_", "-"): value for key, value in headers.items()}}
 
 
-def file_error(code):
-    return {"X-Error-Code": code, "X-Error-Message": "no"}
+def file_error(code, message="no"):
+    return {"X-Error-Code": code, "X-Error-Message": message}
 
 
 # where, what goes wrong, what a person is told
 LOADING = {
     "401": (INFO, {"status": 401}, HubError, "refused the token"),
-    "403": (INFO, {"status": 403}, HubError, "no right to do this"),
+    "403": (INFO, {"status": 403}, HubError, "no right to do this .* use one that may read it"),
+    "disabled": (INFO, {"status": 403, "headers": file_error("", "Access to this resource is disabled.")}, HubError,
+                 "hf://user/digits was disabled"),
     "404": (INFO, {"status": 404}, HubError, r"refused a request about hf://user/digits \(404\)"),
     "409": (INFO, {"status": 409}, HubError, "reports a conflict"),
     "429": (INFO, {"status": 429, "headers": {"Retry-After": "7"}}, HubError, "too many requests .* in 7 s"),

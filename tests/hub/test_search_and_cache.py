@@ -72,6 +72,20 @@ def test_search_without_a_hub_says_so_at_once(hub_server, stranger):
     assert time.monotonic() - began < 2
 
 
+def test_without_the_hub_by_choice_each_request_says_so(hub_server, folder, hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for subject, request in (
+        ("the list of models", lambda: search(hub=hub)),
+        (
+            "hf://user/digits",
+            lambda: ganzoo.publish(folder, "user/digits", licence="cc-by-sa-4.0", gate=False, hub=hub),
+        ),
+    ):
+        with pytest.raises(UnreachableError, match=f"^{subject} can't be had while HF_HUB_OFFLINE is set; unset it"):
+            request()
+    assert hub_server.requests == []
+
+
 @pytest.mark.parametrize(
     "front",
     [
