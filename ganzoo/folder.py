@@ -20,7 +20,7 @@ from ganzoo.config_size import CONFIG, check_size, config_text
 from ganzoo.dataset import Spec
 from ganzoo.errors import GanzooError, ModelError, RecipeError
 from ganzoo.files import from_json, read_regular, sha256, staged
-from ganzoo.known import another_package, where_to_get
+from ganzoo.known import another_package, newer, where_to_get
 from ganzoo.recipes import NAME, Part
 from ganzoo.registry import registry
 from ganzoo.resolve import architecture_of
@@ -161,6 +161,7 @@ class ModelFiles:
     def config(self) -> ModelConfig:
         """The checked `config.json`. Raises ModelError."""
         content = self.read("config.json")
+        tables: dict[str, Any] = {}
         try:
             tables = _table(from_json(content.decode()))
             check_size(tables, len(content))
@@ -169,19 +170,23 @@ class ModelFiles:
             return ModelConfig.read(tables)
         except (ValidationError, ValueError, TypeError, GanzooError) as error:
             said = plain("; ".join(mistakes(error)[:5]), 600)
-            raise ModelError(f"{self.title('config.json')} is no model's config: {said}") from None
+            raise ModelError(
+                f"{self.title('config.json')} is no model's config: {said}{newer(tables.get('requires'))}"
+            ) from None
 
     def architecture(self, config: ModelConfig) -> Architecture:
         """The architecture that a config names, if it fits what else the config says. Raises ModelError."""
         part = config.architecture
         if part.name not in registry().names("architecture"):
-            raise ModelError(f"{self.name} can't be built: {where_to_get('architecture', part.name)}")
+            where = where_to_get("architecture", part.name)
+            raise ModelError(f"{self.name} can't be built: {where}{newer(config.requires)}")
         if problem := another_package("architecture", part.name, config.requires):
             raise ModelError(f"{self.name} can't be built: {problem}")
         try:
             architecture = architecture_of(part)
         except RecipeError as error:
-            raise ModelError(f"{self.name} can't be built: {plain('; '.join(error.mistakes), 600)}") from None
+            said = plain("; ".join(error.mistakes), 600)
+            raise ModelError(f"{self.name} can't be built: {said}{newer(config.requires)}") from None
         wrong = list(_disagreements(config, architecture))
         if wrong:
             raise ModelError(f"the config of {self.name} contradicts itself: {plain('; '.join(wrong), 600)}")

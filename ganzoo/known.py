@@ -56,8 +56,7 @@ def another_package(kind: str, name: str, requires: Iterable[str]) -> str | None
     requires = tuple(requires)
     if plugin.first_party or plugin is HERE or not requires:
         return None
-    found = [match for match in map(REQUIRED.fullmatch, requires) if match]
-    floors = {canonicalize_name(match[1]): match[2] for match in found}
+    floors = _floors(requires)
     mine = canonicalize_name(plugin.distribution)
     if mine not in floors:
         named = plain(", ".join(floors), 200) or "no package"
@@ -69,6 +68,28 @@ def another_package(kind: str, name: str, requires: Iterable[str]) -> str | None
     if installed and floor and installed < floor:
         return f"it was made with {mine} {floor}, and {plugin.version} is installed here; upgrade it"
     return None
+
+
+def newer(requires: object) -> str:
+    """For the end of an error: which installed package a stranger's file was made with a later version of, if any.
+
+    Of the file's words none is repeated but a version's number.
+    """
+    words = [word for word in requires if isinstance(word, str)] if isinstance(requires, list | tuple) else []
+    floors = _floors(words[:64])
+    for plugin in registry().plugins:
+        installed = _version(plugin.version)
+        floor = _version(floors.get(canonicalize_name(plugin.distribution)) or "")
+        if installed and floor and installed < floor:
+            made = f"it was made with {plugin.distribution} {floor}, and {plugin.version} is installed here"
+            return f"; {made}, which may be why: upgrade it"
+    return ""
+
+
+def _floors(requires: Iterable[str]) -> dict[str, str | None]:
+    """The least version of each package by its canonical name; None where none is said."""
+    found = [match for match in map(REQUIRED.fullmatch, requires) if match]
+    return {canonicalize_name(match[1]): match[2] for match in found}
 
 
 def _version(text: str) -> Version | None:

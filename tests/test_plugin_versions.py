@@ -234,3 +234,32 @@ def test_every_hook_is_documented():
     for hook in HOOKS:
         arguments = ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters)
         assert re.search(rf"`{hook}\({arguments}\)`", words), f"docs/hooks.md doesn't show {hook}({arguments})"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (("recipe", "architecture", "squeeze"), "architecture.squeeze: there is no such setting"),
+        (("recipe", "architecture", "name"), "there is no architecture"),
+        (("spec", "aspect"), "spec.aspect: there is no such setting"),
+        (("task",), "task: input should be 'generate' or 'transform'"),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
+)
+@pytest.mark.parametrize(("version", "hinted"), [("99.1", True), ("0.0.1", False), ("new", False)])
+def test_a_config_of_a_later_version_that_cannot_be_read_says_which(
+    conditional_run, tmp_path, place, said, version, hinted
+):
+    folder = shutil.copytree(conditional_run.newest_export(), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["requires"] = ["unheard-of>=7", f"torch-ganzoo>={version}"]
+    table = config
+    for key in place[:-1]:
+        table = table[key]
+    table[place[-1]] = "inpaint"
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=said) as raised:
+        ganzoo.load(folder, device="cpu")
+    made = f"it was made with torch-ganzoo {version}, and {ganzoo.__version__} is installed here"
+    assert str(raised.value).endswith(f"; {made}, which may be why: upgrade it") == hinted
+    assert "unheard-of" not in str(raised.value)
