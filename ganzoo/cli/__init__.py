@@ -103,8 +103,9 @@ def say(colour: str, head: str, message: object) -> None:
 
 
 def print_json(value: Any) -> None:
-    """JSON for a script, in ASCII where stdout has no more."""
-    console.print_json(json.dumps(value, default=str), ensure_ascii=not console.encoding.startswith("utf"))
+    """JSON for a script, in ASCII where stdout has no more; nothing in it that a terminal obeys."""
+    text = HIDDEN.sub(" ", json.dumps(value, default=str, ensure_ascii=False))
+    console.print_json(text, ensure_ascii=not console.encoding.startswith("utf"))
 
 
 def assignment(text: str, example: str = "training.images=1000") -> tuple[str, Any]:

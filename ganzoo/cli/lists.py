@@ -63,13 +63,25 @@ def plugins(as_json: Json = False) -> None:
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A part, recipe or model: NAME, or KIND:NAME when several share it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A part, recipe or model: NAME, or KIND:NAME when several share it; hf://USER/NAME, file:PATH."
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Show one part with its settings, bounds and defaults; a recipe's tables; a model's origin."""
     from ganzoo.errors import UnknownNameError
     from ganzoo.registry import KINDS, registry
 
+    if name.startswith(("hf:", "file:")):
+        found = [_describe_model(name)]
+        if as_json:
+            print_json(found)
+        else:
+            _show(found[0])
+        return
     kind, _, plain = name.rpartition(":")
     if kind and kind not in KINDS:
         raise UnknownNameError(f"there is no kind {kind!r}; there are: {', '.join(KINDS)}")
@@ -117,6 +129,23 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
         for field, info in target.Config.model_fields.items()
     ]
     return about | {"recipes": [r for r in registry().names("recipe") if name in _names(r).get(kind, ())]}
+
+
+def _describe_model(name: str) -> dict[str, Any]:
+    """A model of the Hub or of a folder, as its config says; what that names need not be installed."""
+    from ganzoo.hub.download import files_of
+    from ganzoo.text import directions, plain
+
+    files = files_of(name)
+    config = files.config()
+    about = {
+        "kind": "model",
+        "name": config.name,
+        "plugin": files.name,
+        "licence": plain(config.licence or "no licence"),
+    }
+    ways = directions([plain(domain) for domain in config.spec.domains], len(config.networks))
+    return about | {"directions": ways, "config": config.tables()}
 
 
 def _papers(description: str) -> str:

@@ -73,6 +73,25 @@ def test_what_publish_says_to_load_is_loaded(ganzoo, run, hub_server):
     assert ganzoo("pull", said).returncode == 0
 
 
+def test_info_shows_a_model_of_the_hub_or_a_folder_and_nothing_that_a_terminal_obeys(
+    ganzoo, published, exported, folder
+):
+    config = json.loads(exported["config.json"]) | {"summary": "digits \x9b2J\u202e", "licence": "mit \u202e"}
+    config["recipe"]["strategy"] = {"name": "a-strategy-nobody-has"}
+    commit = published.commit({"config.json": json.dumps(config).encode()}).oid
+    shown = ganzoo("info", "hf://user/digits")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith(f"gan-mnist (model of hf://user/digits@{commit}, mit)")
+    assert "a-strategy-nobody-has" in shown.stdout
+    assert not {"\x9b", "\u202e"} & set(shown.stdout)
+    (about,) = json.loads(ganzoo("info", "hf://user/digits", "--json").stdout)
+    assert about["config"]["weights"] == config["weights"]
+    (about,) = json.loads(ganzoo("info", f"file:{folder}", "--json").stdout)
+    assert (about["kind"], about["name"]) == ("model", "gan-mnist")
+    refused = ganzoo("info", "hf://user/nothing")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (3, False)
+
+
 def test_of_several_models_one_that_fails_holds_nobody_up(ganzoo, published):
     done = ganzoo("pull", "hf://user/nothing", "hf://user/digits")
     assert done.returncode == 1
