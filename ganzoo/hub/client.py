@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from ganzoo.errors import GanzooError, HubError, UnreachableError
-from ganzoo.hub.reach import CONNECT
+from ganzoo.hub.reach import connecting
 from ganzoo.text import plain, scrub
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def http_library() -> Any:
 
 def patience() -> Any:
     """How long to wait: briefly for a connection, longer for an answer."""
-    return http_library().Timeout(ANSWER, connect=CONNECT)
+    return http_library().Timeout(ANSWER, connect=connecting())
 
 
 def _problem(hub: Hub, subject: str, error: Exception) -> GanzooError:

@@ -1,6 +1,6 @@
 """Whether anybody is there: known within two seconds, however many addresses a Hub has and however slow names are."""
 
-import contextlib
+import os
 import socket
 import threading
 import time
@@ -16,21 +16,32 @@ CONNECT = 1.5  # seconds to reach the Hub; beyond it a person is told that there
 PORTS = {"http": 80, "https": 443}
 
 
+def connecting() -> float:
+    """Seconds to wait for a connection: CONNECT, or what HF_HUB_ETAG_TIMEOUT says, where lines or names are slow."""
+    from huggingface_hub import constants
+
+    said = constants.HF_HUB_ETAG_TIMEOUT if os.environ.get("HF_HUB_ETAG_TIMEOUT") else 0
+    return float(said) if said > 0 else CONNECT
+
+
 def reach(url: str, subject: str) -> None:
-    """Raise UnreachableError unless somebody answers at the Hub, or at the proxy on the way, within CONNECT seconds.
+    """Raise UnreachableError unless somebody answers at the Hub, or at the proxy on the way, in that time.
 
     The client's own limit holds for each address by itself and not at all for the look-up of the name.
     """
     answers: SimpleQueue[int] = SimpleQueue()
+    seconds, slow = connecting(), ""
     # a thread that is left behind: the look-up of a name can't be broken off
     threading.Thread(target=_knock, args=(*_gate(url), answers), daemon=True).start()
-    until = time.monotonic() + CONNECT
-    with contextlib.suppress(Empty):
-        addresses = answers.get(timeout=CONNECT)
+    until = time.monotonic() + seconds
+    try:
+        addresses = answers.get(timeout=seconds)
         for _ in range(addresses):
             if answers.get(timeout=max(0.0, until - time.monotonic())):
                 return
-    raise UnreachableError(f"the Hub at {plain(url)} can't be reached for {subject}; check the connection")
+    except Empty:
+        slow = f", or set HF_HUB_ETAG_TIMEOUT=10 where {seconds:g} s are too few"
+    raise UnreachableError(f"the Hub at {plain(url)} can't be reached for {subject}; check the connection{slow}")
 
 
 def _gate(url: str) -> tuple[str, int]:
@@ -62,7 +73,7 @@ def _knock(host: str, port: int, answers: SimpleQueue[int]) -> None:
 def _try(family: int, kind: int, protocol: int, address: Any, answers: SimpleQueue[int]) -> None:
     try:
         with socket.socket(family, kind, protocol) as line:
-            line.settimeout(CONNECT)
+            line.settimeout(connecting())
             line.connect(address)
     except OSError:
         answers.put(0)

@@ -53,6 +53,24 @@ def test_so_is_one_with_many_such_addresses_or_a_name_that_nobody_looks_up(swall
     never.set()
 
 
+def test_one_whose_name_is_found_slowly_is_waited_for_where_a_person_says_so(
+    hub_server, published, stranger, monkeypatch
+):
+    at_once = socket.getaddrinfo
+
+    def slowly(*asked, **how):
+        threading.Event().wait(1.8)
+        return at_once(*asked, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    said, seconds = told("hf://user/digits", stranger)
+    assert "check the connection, or set HF_HUB_ETAG_TIMEOUT=10 where 1.5 s are too few" in said
+    assert seconds < 2
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "6")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 6)
+    assert ganzoo.load("hf://user/digits", hub=stranger, device="cpu").name == "gan-mnist"
+
+
 def test_a_pinned_model_is_given_up_as_soon(hub_server, published, stranger, monkeypatch):
     files = {name: {"sha256": "0" * 64, "size": 9} for name in ("config.json", "model.safetensors")}
     pin = {"repo": "user/digits", "revision": "0" * 40, "task": "generate", "files": files}
