@@ -19,6 +19,7 @@ from ganzoo.text import plain
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}(/[A-Za-z0-9][A-Za-z0-9._-]{0,199}){0,5}")
+PAGE = re.compile(rf"https://(?:huggingface\.co|hf\.co)/({REPOSITORY.pattern})(?:/(?:tree|commit)/([^/?#]+))?/?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -91,6 +92,9 @@ def find(name: str) -> Path | Pinned | Repo:
         return local_folder(name)
     if name.lower().startswith("hf:"):
         return parse_repo(name)
+    if page := PAGE.fullmatch(name):
+        at = f"@{page[2]}" if page[2] else ""
+        raise ModelError(f"{plain(name)!r} is a page's address; its model is hf://{page[1]}{at}")
     there, folder = _on_disk(name)
     if folder and not _is_short(name):
         raise ModelError(f"{name!r} is a folder and no model's name; write file:{name}")
