@@ -285,6 +285,18 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
     assert len(later) > len(steps)
 
 
+@pytest.mark.parametrize("where", ["a full disk", "a pipe that nobody reads"])
+def test_a_training_outlives_what_reads_its_messages(where, tmp_path):
+    read, pipe = os.pipe()
+    os.close(read)
+    stream = os.open("/dev/full", os.O_WRONLY) if where == "a full disk" else pipe
+    words = [sys.executable, "-m", "ganzoo", "train", "gan-mnist", "--out", tmp_path, "--device", "cpu", *tiny()]
+    done = subprocess.run(words, env=environment(), stdout=subprocess.PIPE, stderr=stream, text=True)
+    assert done.returncode == 0
+    assert "model: file:" in done.stdout
+    assert (tmp_path / "exports" / "step-00000002").is_dir()
+
+
 def test_values_are_read_as_people_write_them(command, tmp_path):
     """`1e1` is a whole number; a setting of another kind, and a word in quotes, stay what they are."""
     given = {

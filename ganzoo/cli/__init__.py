@@ -55,6 +55,16 @@ def _common(
         log.addHandler(_Log())
 
 
+class _Lasting(io.FileIO):
+    """A stream whose other end may go: a closed terminal, or a full disk, costs words and never the work."""
+
+    def write(self, words: Any) -> int:
+        try:
+            return super().write(words) or len(words)
+        except OSError:
+            return len(words)
+
+
 class _Log(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if is_main():
@@ -69,6 +79,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may hold what a terminal's encoding doesn't
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+        raw = io.BufferedWriter(_Lasting(sys.stderr.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(raw, sys.stderr.encoding, sys.stderr.errors, line_buffering=True)
     try:
         app()
     except GanzooError as error:
