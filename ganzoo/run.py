@@ -168,11 +168,15 @@ class Run:
                     self.folder.rmdir()
 
     def metrics(self) -> list[dict[str, float]]:
-        """The rows of the log, oldest first. Raises RunError where there is no run."""
+        """The rows of the log, oldest first, without a half written one. Raises RunError where there is no run."""
         if not self.log.is_file():
             self._check_begun()
             return []
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        rows = []
+        for line in self.log.read_bytes().splitlines():
+            with contextlib.suppress(ValueError):  # which a crash cut, or which is being written just now
+                rows.append(json.loads(line))
+        return rows
 
     def health(self) -> dict[str, Any]:
         """How the finished training looks: `values`, and `findings` in words; empty before the end. Raises RunError."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganzoo.engine.advice import findings
 from ganzoo.engine.collapse import COUNT, apart, few, small
 from ganzoo.engine.export import describe, lent
-from ganzoo.files import to_json
+from ganzoo.files import replaced, to_json
 from ganzoo.folder import ModelConfig
 from ganzoo.model import Model
 from ganzoo.resolve import Parts
@@ -36,7 +36,8 @@ def examine(
         elif parts.recipe.task == "transform":
             values |= translations(parts, published)
         report = {"values": values, "findings": findings(values, parts.recipe)}
-        (run.folder / "health.json").write_text(to_json(report))
+        with replaced(run.folder / "health.json") as part:
+            part.write_text(to_json(report))
     except Exception as error:
         log.warning("the health of the run can't be reported: %s", error, exc_info=error)
         return {"values": {}, "findings": []}

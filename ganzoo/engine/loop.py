@@ -27,6 +27,7 @@ from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
 from ganzoo.engine.window import Window
 from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
+from ganzoo.files import replaced
 from ganzoo.folder import ModelFiles
 from ganzoo.memory import keep_freed_memory
 from ganzoo.regularized import attach, main_share
@@ -275,9 +276,10 @@ class Engine:
                 drawn = sheet(model)
             if drawn is not None:
                 try:
-                    drawn.save(self.run.samples / f"{self.images:09d}.png")
-                except OSError as error:
-                    log.warning("the sample grid of step %d can't be written: %s", self.steps, error)
+                    with replaced(self.run.samples / f"{self.images:09d}.png") as part:
+                        drawn.save(part)
+                except GanzooError as error:
+                    log.warning("the sample grid of step %d is missing: %s", self.steps, error)
             return {}
         return None
 

@@ -1,7 +1,9 @@
 """Put a training on the disk and take it back: what a checkpoint holds, and what happens when the disk is full."""
 
+import contextlib
 import logging
 import math
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,22 +106,23 @@ class Saver:
         return {p.distribution: p.version for p in plugins}
 
     def append(self, row: dict[str, Any]) -> None:
-        """A line of the log. A full disk costs the line, never the training."""
+        """A line of the log. A disk that refuses it costs the line, never the training."""
         if not self.engine.processes.is_main:
             return
         bad = [name for name, value in row.items() if not math.isfinite(value)]
         if bad:
             log.warning("step %d: %s not finite, and left out of the log", row["step"], ", ".join(bad))
             row = {name: value for name, value in row.items() if name not in bad}
-        path = self.engine.run.log
-        size = path.stat().st_size if path.exists() else 0
+        path, size = self.engine.run.log, None
         try:
             with path.open("a") as file:
+                size = file.tell()
                 file.write(to_json(row).replace("\n", "") + "\n")
         except OSError as error:
             log.warning("a line of the log can't be written: %s", error.strerror)
-            with path.open("r+b") as file:
-                file.truncate(size)
+            with contextlib.suppress(OSError):
+                if size is not None:
+                    os.truncate(path, size)
 
     def resume(self, saved: checkpoints.Checkpoint) -> None:
         """Go on from a checkpoint of an earlier process. Raises RunError when that would be another training."""
@@ -185,11 +188,12 @@ class Saver:
         e.processes.first(lambda: self._clean(saved))
 
     def _clean(self, saved: checkpoints.Checkpoint) -> None:
-        """The folder as it was when the checkpoint was written."""
+        """The folder as it was when the checkpoint was written; of a log that a crash cut, the lines that are whole."""
         try:
             checkpoints.set_aside(self.engine.run.checkpoints, saved.step)
             with self.engine.run.log.open("a+b") as file:
-                file.truncate(min(file.tell(), int(saved.manifest["log_bytes"])))
+                file.seek(0)
+                file.truncate(file.read(int(saved.manifest["log_bytes"])).rfind(b"\n") + 1)
         except OSError as error:
             raise RunError(f"run {str(self.engine.run.folder)!r} can't be written: {error.strerror}") from None
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import tempfile
 import time
@@ -12,9 +13,11 @@ from torch import nn
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
-from ganzoo.engine import saving
+from ganzoo.engine import health, saving
+from ganzoo.engine.loop import Engine
 from ganzoo.errors import RunError, TrainingError
 from ganzoo.files import to_json
+from ganzoo.resolve import resolve
 from ganzoo.run import Run
 from ganzoo_vanilla.architectures import MLP
 from tests.engine.many import Failed, start, together
@@ -111,6 +114,57 @@ def test_a_log_that_was_deleted_or_cut_begins_again(run):
     run.log.unlink()
     train(run.folder, 6)
     assert [row["step"] for row in run.metrics()] == [6]
+
+
+def test_a_log_that_a_crash_cut_within_a_line_loses_that_line_alone(tmp_path):
+    run = Run(tmp_path / "run")
+    train(run.folder, 3, **{"training.log_every": 4})
+    os.truncate(run.log, run.log.stat().st_size - 10)
+    assert [row["step"] for row in run.metrics()] == [1, 2]
+    train(run.folder, 5, **{"training.log_every": 4})
+    assert [row["step"] for row in run.metrics()] == [1, 2, 4, 5]
+    assert run.health()["values"]
+
+
+def test_a_log_that_is_not_there_for_a_while_costs_its_lines_alone(tmp_path, monkeypatch, caplog):
+    run = Run(tmp_path / "run")
+    original = Engine._step
+
+    def step(self):
+        original(self)
+        if self.steps == 2:
+            run.log.rename(run.folder / "away")
+            run.log.mkdir()
+        elif self.steps == 4:
+            run.log.rmdir()
+            (run.folder / "away").rename(run.log)
+
+    monkeypatch.setattr(Engine, "_step", step)
+    train(run.folder, 5, **{"training.log_every": 4, "training.checkpoint_every": 400})
+    assert [row["step"] for row in run.metrics()] == [1, 4, 5]
+    assert caplog.text.count("a line of the log can't be written: Is a directory") == 2
+
+
+def _without_room(folder):
+    original = Engine._step
+
+    def step(self):
+        original(self)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))  # bytes of a file; Python ignores the signal
+
+    Engine._step = step
+    with pytest.raises(TrainingError, match="can't be written"):  # the last checkpoint
+        train(folder, 2, **{"training.sample_every": 4, "training.log_every": 4})
+    run = Run(folder)
+    return health.examine(run, resolve(recipe(2)), run.model().networks, {}), run.health()
+
+
+def test_no_room_leaves_no_half_written_grid_and_health_report(tmp_path):
+    run = Run(tmp_path / "run")
+    (found,) = together(1, _without_room, run.folder)
+    assert found == ({"values": {}, "findings": []}, {})
+    assert run.metrics() == []
+    assert list(run.samples.glob("[0-9]*")) == []
 
 
 def test_no_space_at_the_very_start(tmp_path, monkeypatch):
