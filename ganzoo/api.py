@@ -63,7 +63,7 @@ def _listed(name: str, trained: bool, has_recipe: bool) -> Listed:
     try:  # only the head is needed, and one bad file must not hide the others
         entry = registry().entry(kind, name)
         plugin, target = str(entry.plugin), entry.target
-        content = target.read_text() if has_recipe else (target / "config.json").read_text()
+        content = target.read_text("utf-8") if has_recipe else (target / "config.json").read_text("utf-8")
         about = tomllib.loads(content) if has_recipe else from_json(content)
         return Listed(
             name, str(about.get("task", "generate")), str(about.get("summary", "")), trained, has_recipe, plugin

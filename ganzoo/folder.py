@@ -256,7 +256,7 @@ def write(
     try:
         with staged(target, replace=force) as staging:
             about = store(staging / "model.safetensors", states, config["dtype"])
-            (staging / "config.json").write_text(config_text({**config, "weights": about}))
+            (staging / "config.json").write_text(config_text({**config, "weights": about}), "utf-8")
             for name, content in files.items():
                 (staging / name).write_bytes(content)
     except OSError as error:

@@ -20,7 +20,7 @@ REQUIRED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,95})(?:\s*>=\s*(\S{1,64}))?
 @functools.cache
 def known_packages() -> dict[str, dict[str, Any]]:
     """Distribution name -> its summary and the names it provides, by kind. From the catalogue in the package."""
-    return tomllib.loads((files("ganzoo") / "known.toml").read_text())
+    return tomllib.loads((files("ganzoo") / "known.toml").read_text("utf-8"))
 
 
 def package_of(kind: str, name: str) -> str | None:

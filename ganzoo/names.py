@@ -66,7 +66,7 @@ class Catalogue(Settings):
 @functools.cache
 def catalogue() -> dict[str, Pinned]:
     """The pinned models by their short names."""
-    return Catalogue.read(from_json((files("ganzoo") / "catalogue.json").read_text())).models
+    return Catalogue.read(from_json((files("ganzoo") / "catalogue.json").read_text("utf-8"))).models
 
 
 def shipped_model(name: str) -> Traversable:

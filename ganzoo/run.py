@@ -117,7 +117,7 @@ class Run:
             temporary = self.folder / ".recipe.json"
             record = {"recipe": recipe.tables(), "spec": spec.model_dump(mode="json"), "lineage": list(lineage)}
             record |= {"fingerprint": fingerprint} if fingerprint else {}
-            temporary.write_text(to_json(record))
+            temporary.write_text(to_json(record), "utf-8")
             temporary.replace(self.folder / "recipe.json")
             (self.folder / "health.json").unlink(missing_ok=True)  # of an end that is none any more
         except OSError as error:
@@ -184,7 +184,7 @@ class Run:
         if not path.is_file():
             self._check_begun()
             return {}
-        return dict(from_json(path.read_text()))
+        return dict(from_json(path.read_text("utf-8")))
 
     def _check_begun(self) -> None:
         if not self.exists:

@@ -344,6 +344,18 @@ def test_a_name_that_the_terminal_has_no_letters_for(tmp_path, encoding):
     assert (out / "00000.png").is_file()
 
 
+def test_a_run_is_the_same_whatever_the_locale(tmp_path):
+    words = ["--out", tmp_path / "run", "--device", "cpu", *tiny()]
+    (tmp_path / "mine.toml").write_text(FILE.replace("[bold]mine[/]", "Größe, 猫"), "utf-8")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # as older clusters have it
+    for environ in (plain, {}):
+        done = ganzoo_command("train", tmp_path / "mine.toml", *words, **environ)
+        assert done.returncode == 0, done.stderr
+        record = json.loads((tmp_path / "run" / "recipe.json").read_text("utf-8"))
+        assert record["recipe"]["summary"] == "Größe, 猫"
+        assert "Größe, 猫" in (tmp_path / "run" / "report.html").read_text("utf-8")
+
+
 def test_json_is_read_whatever_the_encoding():
     found = [ganzoo_command("info", "precision", "--json", PYTHONIOENCODING=e).stdout for e in ("utf-8", "ascii")]
     assert "Kynkäänniemi" in found[0]

@@ -109,7 +109,7 @@ def _describe(kind: str, name: str) -> dict[str, Any]:
     if kind == "recipe":
         return about | {"recipe": Recipe.load(name).tables()}
     if kind == "model":
-        config = from_json((target / "config.json").read_text())
+        config = from_json((target / "config.json").read_text("utf-8"))
         return (
             about
             | {"directions": directions(config["spec"].get("domains") or (), len(config["networks"]))}

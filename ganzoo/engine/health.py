@@ -37,7 +37,7 @@ def examine(
             values |= translations(parts, published)
         report = {"values": values, "findings": findings(values, parts.recipe)}
         with replaced(run.folder / "health.json") as part:
-            part.write_text(to_json(report))
+            part.write_text(to_json(report), "utf-8")
     except Exception as error:
         log.warning("the health of the run can't be reported: %s", error, exc_info=error)
         return {"values": {}, "findings": []}

@@ -290,7 +290,7 @@ class Engine:
 
     def _log_start(self) -> None:
         if self.processes.is_main:
-            self.run.log.write_text("")
+            self.run.log.write_text("", "utf-8")
 
     def _save(self, must: bool = False) -> None:
         trouble.check(self)

@@ -86,7 +86,7 @@ const draw = (name) => {
 def write(run: Run) -> None:
     """Write the page of a run. What fails here costs the page, not the run."""
     try:
-        (run.folder / "report.html").write_text(render(run))
+        (run.folder / "report.html").write_text(render(run), "utf-8")
     except Exception as error:
         log.warning("the report of the run can't be written: %s", error)
 

@@ -115,7 +115,7 @@ class Saver:
             row = {name: value for name, value in row.items() if name not in bad}
         path, size = self.engine.run.log, None
         try:
-            with path.open("a") as file:
+            with path.open("a", encoding="utf-8") as file:
                 size = file.tell()
                 file.write(to_json(row).replace("\n", "") + "\n")
         except OSError as error:

@@ -78,7 +78,7 @@ def _report(engine: "Engine", where: list[Any], attempt: int) -> None:
     try:
         folder = engine.run.folder / "diverged"
         folder.mkdir(exist_ok=True)
-        (folder / f"step-{step:08d}-attempt-{attempt}.json").write_text(to_json(report))
+        (folder / f"step-{step:08d}-attempt-{attempt}.json").write_text(to_json(report), "utf-8")
     except OSError as error:
         log.warning("the report of the divergence can't be written: %s", error.strerror)
 

@@ -37,7 +37,7 @@ def measure(name: str) -> gates.Verdict:
 
 def record(folder: Path, report: Report, verdict: gates.Verdict) -> None:
     """Write measurements into a model folder, bound to its weights, and render its card anew."""
-    config = from_json((folder / "config.json").read_text())
+    config = from_json((folder / "config.json").read_text("utf-8"))
     weights = sha256(folder / "model.safetensors")
     config["metrics"] = [
         {
@@ -61,8 +61,8 @@ def record(folder: Path, report: Report, verdict: gates.Verdict) -> None:
         "details": {m: found.model_dump(mode="json", include=set(about)) for m, found in report.measurements.items()},
     }
     config["measured"]["seal"] = seal(config)
-    (folder / "config.json").write_text(to_json(config))
-    (folder / "README.md").write_text(card.render(config, config["name"]))
+    (folder / "config.json").write_text(to_json(config), "utf-8")
+    (folder / "README.md").write_text(card.render(config, config["name"]), "utf-8")
 
 
 def seal(config: Mapping[str, Any]) -> str:
@@ -74,7 +74,7 @@ def seal(config: Mapping[str, Any]) -> str:
 
 def faults(folder: Path) -> list[str]:
     """What is wrong with the numbers of a model folder: nothing when they were measured on these very weights."""
-    config = from_json((folder / "config.json").read_text())
+    config = from_json((folder / "config.json").read_text("utf-8"))
     if not config.get("metrics") or "seal" not in config.get("measured", {}):
         return [f"{folder.name} carries no measured numbers; run `{COMMAND}`"]
     wrong = []
@@ -83,7 +83,7 @@ def faults(folder: Path) -> list[str]:
     weights = sha256(folder / "model.safetensors")
     if any(metric["weights_sha256"] != weights for metric in config["metrics"]):
         wrong.append(f"the weights of {folder.name} changed since they were measured; run `{COMMAND}`")
-    if (folder / "README.md").read_text() != card.render(config, config["name"]):
+    if (folder / "README.md").read_text("utf-8") != card.render(config, config["name"]):
         wrong.append(f"the card of {folder.name} isn't what its config gives; run `{COMMAND}`")
     if not config["measured"]["gate"]["passed"]:
         wrong.append(f"{folder.name} failed its gate: {'; '.join(config['measured']['gate']['missed'])}")

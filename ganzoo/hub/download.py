@@ -224,5 +224,5 @@ def _remember(hub: Hub, snapshot: Snapshot) -> None:
     temporary = ref.with_name(f".{uuid.uuid4().hex}")
     with contextlib.suppress(OSError):  # a read-only cache
         ref.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(snapshot.sha)
+        temporary.write_text(snapshot.sha, "utf-8")
         temporary.replace(ref)

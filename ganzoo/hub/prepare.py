@@ -89,13 +89,13 @@ def prepare(
         config["training"] = _training(run, source, staging)
     config |= {"gate": _passed(gate, source, repo), "repository": repo}
     config = ModelConfig.read(config).tables()  # in one order, so that publishing again gives the same bytes
-    (staging / "config.json").write_text(to_json(config))
+    (staging / "config.json").write_text(to_json(config), "utf-8")
     try:
         text = card.render(config)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         said = plain(f"{type(error).__name__}: {error}", 200)
         raise PublishError(f"config.json holds what no card can show ({said}); publish what ganzoo exported") from None
-    (staging / "README.md").write_text(text)
+    (staging / "README.md").write_text(text, "utf-8")
     final = [name for name in PUBLISHED if (staging / name).is_file()]
     for name in final:
         _check_content(staging / name, leaks)

@@ -52,7 +52,7 @@ def new_plugin(name: str, folder: Path) -> list[Path]:
             for source, place in PLACES.items():
                 target = staging / _filled(place, name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(_filled(_template(source).read_text(), name))
+                target.write_text(_filled(_template(source).read_text("utf-8"), name), "utf-8")
     except OSError as error:
         raise GanzooError(f"{str(folder)!r} can't be written: {error.strerror or error}") from None
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
@@ -64,7 +64,7 @@ def _imported() -> set[str]:
         line
         for source in PLACES
         if source.endswith(".py.in")
-        for line in re.findall(r"^from \S+ import (.+)$", _template(source).read_text(), re.M)
+        for line in re.findall(r"^from \S+ import (.+)$", _template(source).read_text("utf-8"), re.M)
     ]
     return {word for line in lines for word in line.split(", ")}
 

@@ -34,7 +34,7 @@ Split = Literal["train", "test"]
 @functools.cache
 def index() -> dict[str, Any]:
     """What is known of the 1,911 emoji: `categories`, and `items` with caption, category, label, split, fluent3d."""
-    return json.loads((files(__package__) / "data/emoji/emoji.json").read_text())
+    return json.loads((files(__package__) / "data/emoji/emoji.json").read_text("utf-8"))
 
 
 def items(split: str, *styles: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ class Glyphs(ResidentDataset):
         with as_file(folder / "glyphs36.npz") as path, np.load(path) as arrays:
             images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
             drawn_in = arrays[f"f_{split}"]
-        about = json.loads((folder / "fonts.json").read_text())
+        about = json.loads((folder / "fonts.json").read_text("utf-8"))
         self.fonts = tuple(about["fonts"][i]["name"] for i in dict.fromkeys(drawn_in.tolist()))
         packages = sorted({font["package"] for font in about["fonts"]})
         self.hold(image=torch.from_numpy(images)[:, None], label=torch.from_numpy(labels).long())

@@ -9,7 +9,7 @@ from PIL import Image
 
 def about(split: str) -> list[dict[str, str]]:
     """File, author, licence, source and change of each photograph of "train" (13) or "test" (8)."""
-    entries = json.loads((files(__package__) / "data/photos/photos.json").read_text())
+    entries = json.loads((files(__package__) / "data/photos/photos.json").read_text("utf-8"))
     return [entry for entry in entries if entry["file"].startswith(f"{split}/")]
 
 
