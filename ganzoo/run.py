@@ -1,8 +1,10 @@
 """A run: the folder of a training, with its recipe, log, checkpoints, sample grids and exported models."""
 
 import contextlib
+import errno
 import fcntl
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     import torch
 
     from ganzoo.model import Model
+
+log = logging.getLogger("ganzoo")
+NO_LOCKS = errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP  # as NFS without a lock daemon and Lustre without `flock` say
 
 
 class Run:
@@ -135,7 +140,8 @@ class Run:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else trains in this folder. The system frees the lock with the process, however it ends.
+        """Nobody else trains in this folder. The system frees the lock with the process, however it ends; where a file
+        system has no locks, that is said.
 
         What fails before anything was written leaves no folder behind.
         """
@@ -150,10 +156,16 @@ class Run:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                     raise BlockingIOError  # of another process, which is about to leave
-            except OSError:
-                raise RunError(
-                    f"another process is training in {str(self.folder)!r}; wait for it or use another folder"
-                ) from None
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise RunError(
+                        f"another process is training in {str(self.folder)!r}; wait for it or use another folder"
+                    ) from None
+                log.warning(
+                    "the file system of %r has no locks (%s); start no other training in it",
+                    str(self.folder),
+                    error.strerror,
+                )
             try:
                 yield
             except BaseException:

@@ -1,6 +1,7 @@
 """The folder of a training is never taken from somebody else, nor lost to a mistake."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -190,6 +191,16 @@ def test_a_run_knows_its_recipe_spec_and_log(run):
 def test_a_folder_is_trained_in_by_one_process_at_a_time(run):
     with run.locked(), pytest.raises(RunError, match="another process is training"):
         ganzoo.train(tiny("gan-mnist"), out=run.folder, device="cpu")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said_and_trained_on(number, tmp_path, monkeypatch, caplog):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    ganzoo.train(tiny("gan-mnist"), out=tmp_path / "run", device="cpu")
+    assert f"has no locks ({os.strerror(number)}); start no other training in it" in caplog.text
 
 
 def test_a_run_without_an_export_has_no_model(tmp_path):
