@@ -15,6 +15,8 @@ from ganzoo.errors import GanzooError, NothingHeldOut, RecipeError
 from ganzoo.images import to_pil
 from ganzoo.registry import registry
 from ganzoo.resolve import resolve
+from ganzoo.run import Run
+from tests.engine.many import together
 from tests.support import archive, tiny
 
 COUNT, SHARDS = 48, 6
@@ -315,6 +317,18 @@ def test_a_recipe_trains_on_a_stream_and_resumes(tars, tmp_path):
     parts = ganzoo.train(longer, out=tmp_path / "parts", device="cpu")
     images = whole.model("cpu").sample(4, seed=0, label="odd")
     assert torch.equal(images, parts.model("cpu").sample(4, seed=0, label="odd"))
+
+
+def _on_a_stream(place, out, accumulate):
+    about = {"name": "webdataset", "urls": f"{place}/{{000..005}}.tar", "size": 28, "channels": 1, "count": COUNT}
+    tables = tiny("gan-mnist", **{"training.accumulate": accumulate}).tables()
+    return ganzoo.train(ganzoo.recipe(tables | {"data": about | {"lanes": 2, "block": 2}}), out=out, device="cpu")
+
+
+def test_processes_share_a_stream(tars, tmp_path):
+    together(2, _on_a_stream, tars, tmp_path / "two", 1)
+    one = _on_a_stream(tars, tmp_path / "one", 2).model("cpu").sample(4, seed=0)
+    torch.testing.assert_close(Run(tmp_path / "two").model("cpu").sample(4, seed=0), one)
 
 
 def test_a_model_is_told_captions(tars, tmp_path, command):

@@ -94,7 +94,13 @@ class WebDataset(StreamedDataset):
 
     def _samples(self, shards):
         try:
-            yield from self.library.WebDataset(list(shards), shardshuffle=False, handler=_refused, empty_check=False)
+            yield from self.library.WebDataset(
+                list(shards),
+                shardshuffle=False,
+                handler=_refused,
+                nodesplitter=iter,  # none: a process asks for its share by position
+                empty_check=False,
+            )
         except (OSError, EOFError, tarfile.TarError) as error:
             raise GanzooError(f"{self.config.urls!r} can't be read: {error}") from None
 
