@@ -172,6 +172,13 @@ def test_a_damaged_shard_is_one_sentence(tars, tmp_path, content):
         webdataset(tars, urls=str(tmp_path / "000.tar"))
 
 
+def test_a_shard_whose_end_is_missing_is_one_sentence(tars, tmp_path):
+    whole = (tars / "000.tar").read_bytes()  # the library takes what is there for all
+    (tmp_path / "000.tar").write_bytes(whole[: len(whole) // 2 + 1])
+    with pytest.raises(GanzooError, match=r"000\.tar' can't be read: its end is missing; fetch"):
+        webdataset(tars, urls=str(tmp_path / "000.tar"))
+
+
 def test_pickles_are_no_data(parquet):
     with pytest.raises(GanzooError, match="pickles, which can run code"):
         huggingface(parquet, path="pandas", files=[str(parquet / "x.pkl")])

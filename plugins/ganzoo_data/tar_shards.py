@@ -6,6 +6,7 @@ import random
 import re
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -93,9 +94,15 @@ class WebDataset(StreamedDataset):
         return first
 
     def _samples(self, shards):
+        for shard in shards:
+            if shard.endswith(".tar") and Path(shard).is_file() and Path(shard).stat().st_size % tarfile.BLOCKSIZE:
+                raise GanzooError(f"{shard!r} can't be read: its end is missing; fetch or write it anew")
+            yield from self._samples_of(shard)
+
+    def _samples_of(self, shard):
         try:
             yield from self.library.WebDataset(
-                list(shards),
+                [shard],
                 shardshuffle=False,
                 handler=_refused,
                 nodesplitter=iter,  # none: a process asks for its share by position
