@@ -212,3 +212,12 @@ def test_a_folder_that_changed_is_refused_on_resume(cats_and_dogs, tmp_path):
     paint(animals / "cats" / "new.png", (0, 0, 0))
     with pytest.raises(GanzooError, match=r"data\.count was 12 and is now 13"):
         ganzoo.train(recipe, out=tmp_path / "run", device="cpu")
+
+
+def test_a_folder_of_splits_and_a_file_say_what_to_give_instead(cats_and_dogs, caplog):
+    (cats_and_dogs / "cats").rename(cats_and_dogs / "train")
+    (cats_and_dogs / "dogs").rename(cats_and_dogs / "test")
+    folder(cats_and_dogs)
+    assert f"give one of them as the folder instead, such as {cats_and_dogs / 'train'}" in caplog.text
+    with pytest.raises(GanzooError, match="is a file; give the folder"):
+        folder(cats_and_dogs / "train" / "0.png")

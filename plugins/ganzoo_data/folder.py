@@ -18,6 +18,7 @@ from ganzoo.photos import READ, is_hidden, pictures_in, squared
 from ganzoo_data.held_out import part_of
 
 log = logging.getLogger("ganzoo")
+SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing", "dev"}
 
 
 class ImageFolder(ResidentDataset):
@@ -70,6 +71,16 @@ class ImageFolder(ResidentDataset):
             folders = {item.name for item in root.iterdir() if item.is_dir() and not is_hidden(item.name)}
             if empty := sorted(name for name in folders if not of_class[name]):
                 log.warning("class folders without a picture that can be read: %s", _first(empty, 12))
+        if len(self.classes) > 1 and SPLITS.issuperset(name.lower() for name in self.classes):
+            log.warning(
+                "the subfolders %s of %s look like parts of a data set, and are taken as its classes; give one of them "
+                "as the folder instead, such as %s",
+                *(
+                    ", ".join(self.classes),
+                    root,
+                    root / next((c for c in self.classes if "train" in c.lower()), self.classes[0]),
+                ),
+            )
         form = f"{self.config.size}x{self.config.size} {'grey' if self.config.channels == 1 else 'in colour'}"
         log.info("%s%s: %s, as %s", root, part, found, form)
 
@@ -85,6 +96,10 @@ def _first(names: list[str], count: int) -> str:
 
 
 def _files(root: Path) -> list[Path]:
+    if root.is_file():
+        raise GanzooError(
+            f"{str(root)!r} is a file; give the folder that holds the pictures (unpack it, if it's an archive)"
+        )
     if not root.is_dir():
         raise GanzooError(f"there is no folder {str(root)!r}")
     files = pictures_in(root)
