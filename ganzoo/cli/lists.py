@@ -179,7 +179,7 @@ def _names(name: str) -> dict[str, set[str]]:
 
 def _show(part: dict[str, Any]) -> None:
     origin = escape(f"({part['kind']} of {part['plugin']}, {part['licence']})")
-    console.print(f"[bold]{escape(part['name'])}[/] {origin}", highlight=False)
+    console.print(f"[bold]{escape(part['name'])}[/] {origin}", highlight=False, soft_wrap=True)
     if part.get("description"):
         console.print(part["description"], highlight=False, markup=False)
     if part.get("paper"):
