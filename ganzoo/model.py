@@ -55,6 +55,7 @@ class Model:
         self.files: ModelFiles | None = None
 
     @classmethod
+    @torch.inference_mode(False)
     def read(
         cls, source: Path | ModelFiles, device: str | torch.device | None = None, dtype: torch.dtype | None = None
     ) -> "Model":

@@ -192,7 +192,7 @@ def test_a_run_folder_with_another_recipe_is_untouched(refused, command, tmp_pat
     assert command("train", "cgan-mnist", "--out", out, "--device", "cpu", *tiny()).code == 0
     before = contents(out)
     refused("train", "cgan-mnist", "--out", out, *tiny("training.seed=1"), words="training.seed was 0 and is now 1")
-    refused("train", "gan-mnist", "--out", out, *tiny(), words="name was 'cgan-mnist' and is now 'gan-mnist'")
+    refused("train", "gan-mnist", "--out", out, *tiny(), words="is a run of cgan-mnist, not of gan-mnist; use")
     assert contents(out) == before
 
 

@@ -67,6 +67,8 @@ def test_it_works_where_gradients_are_off(digits):
     with torch.inference_mode():
         inside = digits.sample(1, seed=5, label=3)
         assert torch.equal(usual, digits.invert(inside, label=3, steps=3))
+        loaded = ganzoo.load("cgan-mnist", device="cpu")
+    assert torch.equal(usual, loaded.invert(wanted, label=3, steps=3))
 
 
 @pytest.mark.parametrize(

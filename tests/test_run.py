@@ -105,7 +105,7 @@ def test_data_is_compared_by_what_it_holds_and_not_by_the_spelling_of_its_place(
 
 def test_another_recipe_is_refused_and_restart_begins_anew(run):
     before = contents(run.folder)
-    with pytest.raises(RunError, match="name was 'gan-mnist' and is now 'cgan-mnist'"):
+    with pytest.raises(RunError, match="is a run of gan-mnist, not of cgan-mnist; use another"):
         ganzoo.train(tiny("cgan-mnist"), out=run.folder, device="cpu")
     assert contents(run.folder) == before
     with pytest.raises(GanzooError, match="names no weights"):

@@ -102,6 +102,11 @@ def _say_what_was_refused(parts: Parts) -> None:
 
 def _same(run: Run, parts: Parts, fingerprint: str, allow_world_size_change: bool) -> None:
     before = refilled(run.recipe)
+    if before.name != parts.recipe.name:
+        raise RunError(
+            f"{str(run.folder)!r} is a run of {before.name}, not of {parts.recipe.name}; use another folder, or begin "
+            "anew with --restart"
+        )
     old, new = before.identity(), parts.recipe.identity()
     old_spec, new_spec = run.spec.model_dump(), parts.spec.model_dump()
     if allow_world_size_change:  # micro-batches may then make up for processes
