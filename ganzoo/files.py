@@ -76,7 +76,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 def write(path: Path, content: bytes) -> None:
     """A new file with this content; a full disk is said here, not when the file is closed."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         left = memoryview(content)
         while left:
@@ -104,6 +104,8 @@ def sweep(folder: Path) -> None:
 
 def sync(path: Path) -> None:
     """Have the operating system put a file or folder on the disk."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows, which opens no folders and flushes nothing that is open to read
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

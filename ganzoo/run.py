@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -145,6 +144,10 @@ class Run:
 
         What fails before anything was written leaves no folder behind.
         """
+        try:
+            import fcntl
+        except ImportError:
+            raise RunError("training locks its folder in a way that Windows doesn't have; train under WSL") from None
         lock, there = self.folder / ".lock", self.folder.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

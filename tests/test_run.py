@@ -16,7 +16,7 @@ from ganzoo.errors import GanzooError, RunError
 from ganzoo.registry import registry
 from ganzoo.resolve import on_folder
 from ganzoo.run import Run
-from tests.support import contents, tiny
+from tests.support import contents, python, tiny
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -244,3 +244,42 @@ def test_a_run_that_is_not_there_has_no_log(tmp_path, conditional_run):
     for asked in (ganzoo.Run(tmp_path / "nope").metrics, ganzoo.Run(tmp_path).health):
         with pytest.raises(RunError, match="is no run folder: it has no recipe.json"):
             asked()
+
+
+def test_only_training_needs_what_windows_lacks(tmp_path):
+    for name in "ab":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.new("L", (28, 28)).save(tmp_path / "data" / name / "1.png")
+    code = f"""
+    import os, sys
+
+    sys.modules["fcntl"] = None
+    for name in ("O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "sysconf"):
+        delattr(os, name)
+    usual = os.open
+
+    def opened(path, flags, *more, **others):
+        if os.path.isdir(path):
+            raise PermissionError(13, "Permission denied")
+        return usual(path, flags, *more, **others)
+
+    os.open = opened
+    import ganzoo
+
+    model = ganzoo.load("cgan-mnist", device="cpu")
+    model.save({str(tmp_path / "saved")!r})
+    saved = ganzoo.load({f"file:{tmp_path / 'saved'}"!r}, device="cpu")
+    assert saved.sample(1, label=3, seed=0).equal(model.sample(1, label=3, seed=0))
+    from ganzoo.registry import registry
+
+    Folder = registry().get("dataset", "image-folder")
+    print(Folder(Folder.Config(path={str(tmp_path / "data")!r}, size=28, channels=1)).spec.count)
+    try:
+        ganzoo.train("gan-mnist", out={str(tmp_path / "run")!r}, device="cpu")
+    except ganzoo.errors.RunError as error:
+        print(error)
+    """
+    done = python(code)
+    said = "training locks its folder in a way that Windows doesn't have; train under WSL"
+    assert done.stdout.splitlines() == ["2", said], done.stderr
+    assert not (tmp_path / "run").exists()

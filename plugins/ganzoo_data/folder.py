@@ -110,6 +110,8 @@ def _files(root: Path) -> list[Path]:
 
 def fits(count: int, config: Any) -> None:
     """Refuse images that this machine's memory can't hold. Raises GanzooError."""
+    if not hasattr(os, "sysconf"):  # as on Windows
+        return
     need = count * config.size**2 * config.channels
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if need > 0.7 * have:
