@@ -1,5 +1,6 @@
 """Turn a recipe's names into components: registry look-up in two passes, and every mistake in one message."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +126,16 @@ def on_folder(recipe: Recipe, folder: str | Path, settings: Mapping[str, Any] | 
     """The recipe on a person's own folder of images, at the size and channels of the recipe's own data.
 
     One that enlarges is given a photo-folder, with the recipe's own patches and degradation. `settings` are changed
-    as by `changed`, and the summary says what is left of the recipe. Raises GanzooError for a translator's recipe.
+    as by `changed`, and the summary says what is left of the recipe. Raises GanzooError for a translator's recipe, an
+    address and a file.
     """
+    place = typed(folder)
+    if not place.is_dir() and (place.is_file() or re.match(r"[a-z][a-z0-9+.-]+:/", str(folder), re.IGNORECASE)):
+        what = "a file" if place.is_file() else "an address"
+        raise GanzooError(
+            f"your own data is a folder of pictures, and {str(folder)!r} is {what}; fetch and unpack an archive first, "
+            "then give the folder that holds the pictures"
+        )
     spec = dataset_of(recipe).spec
     if spec.domains:
         raise GanzooError(

@@ -205,6 +205,15 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_starts(tmp_path
         resolve(on_folder(ganzoo.recipe("cgan-mnist"), tmp_path / "one"))
 
 
+@pytest.mark.parametrize("recipe", ["gan-mnist", "srresnet-photos-x4"])
+def test_an_address_or_an_archive_is_no_folder_of_pictures(refused, recipe, tmp_path):
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(b"PK")
+    for given, what in (("https://example.com/a.zip", "an address"), (archive, "a file")):
+        words = (f"{str(given)!r} is {what}", "fetch and unpack an archive first")
+        refused("train", recipe, "--data", given, "--out", tmp_path / "run", words=words)
+
+
 def test_a_folder_that_changed_is_refused_on_resume(cats_and_dogs, tmp_path):
     animals = shutil.copytree(cats_and_dogs, tmp_path / "animals")
     recipe = on_folder(ganzoo.recipe("gan-mnist"), animals).changed({"training.images": 64})

@@ -27,7 +27,9 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=V", help="Change a setting; may be repeated.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Your own folder of images, a subfolder per class.")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Your own folder of images, a subfolder per class.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same run.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps; the fastest there is by default.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, deleting the run that is there.")] = False,
