@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 from torch import Tensor, nn
 
 from ganzoo import tiling
@@ -155,7 +155,9 @@ def transformed(
     gives colour for grey, and so does this, in 8 bits.
     """
     profile = image.info.get("icc_profile")
-    image, scale = _plain(ImageOps.exif_transpose(image)), int(getattr(network, "scale", 1))
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # otherwise it would be copied
+        image = ImageOps.exif_transpose(image)
+    image, scale = _plain(image), int(getattr(network, "scale", 1))
     if coloured:
         image = (_eight_bits(image) if image.mode in SIXTEEN else image).convert("RGBA" if "A" in image.mode else "RGB")
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
