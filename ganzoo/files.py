@@ -27,6 +27,15 @@ def typed(path: str | Path) -> Path:
         return Path(path)
 
 
+def encodable(name: str) -> bool:
+    """Whether a name of the file system is UTF-8, as our files are; those of old archives may not be."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def staged(target: Path, replace: bool = False) -> Iterator[Path]:
     """A new folder that becomes `target` when the block ends well, and vanishes when it doesn't.

@@ -11,7 +11,7 @@ from torch import nn
 from ganzoo.architecture import CONDITIONS, Architecture
 from ganzoo.dataset import Dataset, Spec
 from ganzoo.errors import GanzooError, PluginError, RecipeError, meant
-from ganzoo.files import typed
+from ganzoo.files import encodable, typed
 from ganzoo.loss import Loss
 from ganzoo.places import places
 from ganzoo.recipes import PARTS, Data, Part, Recipe, configure
@@ -127,7 +127,7 @@ def on_folder(recipe: Recipe, folder: str | Path, settings: Mapping[str, Any] | 
 
     One that enlarges is given a photo-folder, with the recipe's own patches and degradation. `settings` are changed
     as by `changed`, and the summary says what is left of the recipe. Raises GanzooError for a translator's recipe, an
-    address and a file.
+    address, a file and a name that isn't UTF-8.
     """
     place = typed(folder)
     if not place.is_dir() and (place.is_file() or re.match(r"[a-z][a-z0-9+.-]+:/", str(folder), re.IGNORECASE)):
@@ -136,6 +136,8 @@ def on_folder(recipe: Recipe, folder: str | Path, settings: Mapping[str, Any] | 
             f"your own data is a folder of pictures, and {str(folder)!r} is {what}; fetch and unpack an archive first, "
             "then give the folder that holds the pictures"
         )
+    if not encodable(str(folder)):
+        raise GanzooError(f"the name {str(folder)!r} isn't UTF-8, as a recipe is; rename the folder")
     spec = dataset_of(recipe).spec
     if spec.domains:
         raise GanzooError(

@@ -1,6 +1,7 @@
 """The data that ships, and a person's own folder."""
 
 import logging
+import os
 import shutil
 
 import numpy as np
@@ -212,6 +213,17 @@ def test_an_address_or_an_archive_is_no_folder_of_pictures(refused, recipe, tmp_
     for given, what in (("https://example.com/a.zip", "an address"), (archive, "a file")):
         words = (f"{str(given)!r} is {what}", "fetch and unpack an archive first")
         refused("train", recipe, "--data", given, "--out", tmp_path / "run", words=words)
+
+
+def test_a_name_that_is_not_utf8_is_refused_before_training(refused, cats_and_dogs, tmp_path_factory):
+    tmp = tmp_path_factory.mktemp("names")
+    strange = tmp / os.fsdecode(b"k\xe4se")
+    shutil.copytree(cats_and_dogs, strange)
+    refused("train", "cgan-mnist", "--data", strange, "--out", tmp / "run", words=(r"k\udce4se", "rename the folder"))
+    shutil.copytree(strange / "cats", cats_and_dogs / strange.name)
+    words = (r"['k\udce4se']", "aren't UTF-8; rename them")
+    refused("train", "cgan-mnist", "--data", cats_and_dogs, "--out", tmp / "run", words=words)
+    assert not (tmp / "run").exists()
 
 
 def test_a_folder_that_changed_is_refused_on_resume(cats_and_dogs, tmp_path):

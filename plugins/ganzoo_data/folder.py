@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
-from ganzoo.files import typed
+from ganzoo.files import encodable, typed
 from ganzoo.photos import READ, is_hidden, pictures_in, squared
 from ganzoo_data.held_out import part_of
 
@@ -44,6 +44,8 @@ class ImageFolder(ResidentDataset):
         if self.classes and any(file.parent == root for file in files):
             files = [file for file in files if file.parent != root]
             log.warning("images beside the class folders of %s are left out", root)
+        if wrong := [name for name in self.classes if not encodable(name)]:
+            raise GanzooError(f"the names of the class folders {wrong[:5]} in {str(root)!r} aren't UTF-8; rename them")
         (files,), part = part_of(self.config, {root: files}, self.classes)
         fits(len(files), self.config)
         arrays, kept = _decode(files, self.config)
