@@ -85,7 +85,10 @@ def test_odd_files_are_read_and_broken_ones_named(cats_and_dogs, caplog):
     with caplog.at_level(logging.WARNING, "ganzoo"):
         data = folder(cats_and_dogs)
     assert data.spec.count == 16
-    assert "2 of 18 images can't be read and are left out: broken.jpg, empty.png" in caplog.text
+    assert (
+        "2 of 18 images can't be read, being damaged or far too large, and are left out: broken.jpg, empty.png"
+        in caplog.text
+    )
     white = data.data["image"].flatten(1).amin(1)
     assert (white == 255).sum() == 2  # the transparent one on white, and the 16-bit one
 
@@ -242,3 +245,15 @@ def test_a_folder_of_splits_and_a_file_say_what_to_give_instead(cats_and_dogs, c
     assert f"give one of them as the folder instead, such as {cats_and_dogs / 'train'}" in caplog.text
     with pytest.raises(GanzooError, match="is a file; give the folder"):
         folder(cats_and_dogs / "train" / "0.png")
+
+
+def test_a_picture_far_too_large_is_not_only_said_to_be_damaged(cats_and_dogs, caplog):
+    Image.new("1", (20_000, 20_000)).save(cats_and_dogs / "cats" / "huge.png")
+    assert folder(cats_and_dogs).spec.count == 12
+    assert "being damaged or far too large, and are left out: huge.png" in caplog.text
+
+
+def test_a_table_beside_the_pictures_is_said_to_be_left_out(cats_and_dogs, caplog):
+    (cats_and_dogs / "metadata.csv").write_text("file_name,text\ncats/0.png,a cat\n")
+    assert folder(cats_and_dogs).spec.labels == ("cats", "dogs")
+    assert "metadata.csv beside the images isn't read; captions in it are taken by data huggingface" in caplog.text

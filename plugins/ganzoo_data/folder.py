@@ -44,6 +44,9 @@ class ImageFolder(ResidentDataset):
         if self.classes and any(file.parent == root for file in files):
             files = [file for file in files if file.parent != root]
             log.warning("images beside the class folders of %s are left out", root)
+        if tables := [path.name for path in sorted(root.glob("metadata.*")) if path.is_file()]:
+            said = "%s beside the images isn't read; captions in it are taken by data huggingface, path imagefolder"
+            log.warning(said, " and ".join(tables))
         if wrong := [name for name in self.classes if not encodable(name)]:
             raise GanzooError(f"the names of the class folders {wrong[:5]} in {str(root)!r} aren't UTF-8; rename them")
         (files,), part = part_of(self.config, {root: files}, self.classes)
@@ -129,7 +132,7 @@ def _decode(files: list[Path], config: ImageFolder.Config) -> tuple[list[np.ndar
     kept = [(array, file) for array, file in zip(arrays, files, strict=True) if array is not None]
     broken = [file.name for file, array in zip(files, arrays, strict=True) if array is None]
     if broken:
-        said = "%d of %d images can't be read and are left out: %s"
+        said = "%d of %d images can't be read, being damaged or far too large, and are left out: %s"
         log.warning(said, len(broken), len(files), _first(broken, 5))
     if not kept:
         raise GanzooError(f"none of the {len(files)} images in {config.path!r} can be read")
