@@ -29,14 +29,13 @@ SMALLEST = 8  # side of the coarsest scale at which images are compared
 @torch.enable_grad()
 def invert(model: "Model", images: Any, shared: bool, steps: int, seed: int, conditions: Mapping[str, Any]) -> Tensor:
     """What `Model.invert` does."""
-    model.latents(0, 0, 1)  # or it says that there are none
-    steps, seed = whole("steps", steps, 1, 10**6), whole("seed", seed, 0, 2**53 - 1)
+    drawn, steps = model.latents(seed, 0, DRAWS).float(), whole("steps", steps, 1, 10**6)
     if options := [name for name in conditions if name in model.options]:
         raise ModelError(f"invert takes no {options[0]}: it looks for latents of images as training made them")
     wanted = _pictures(model, images)
     given = conditions_of(model, len(wanted), conditions)
     groups = [slice(0, len(wanted))] if shared else [slice(i, i + 1) for i in range(len(wanted))]
-    found = [_Search(model, wanted[group], [c[group] for c in given]).latent(steps, seed) for group in groups]
+    found = [_Search(model, wanted[group], [c[group] for c in given]).latent(drawn, steps) for group in groups]
     return torch.cat(found)
 
 
@@ -68,13 +67,10 @@ class _Search:
         self.pictures = len(wanted)
         self.part = max(1, AT_ONCE // self.pictures)  # latents at a time
 
-    def latent(self, steps: int, seed: int) -> Tensor:
-        drawn = self.model.latents(seed, 0, DRAWS).float()
+    def latent(self, drawn: Tensor, steps: int) -> Tensor:
         if not self.distances(drawn[:1].clone().requires_grad_()).requires_grad:
             raise ModelError(f"model {self.model.name!r} can't be inverted: no gradient of an image reaches its latent")
-        with torch.no_grad():
-            first = torch.cat([self.distances(part) for part in self.parts(drawn)])
-        z = drawn[first.topk(KEPT, largest=False).indices].requires_grad_()
+        z = drawn[self.measured(drawn).topk(KEPT, largest=False).indices].requires_grad_()
         length = drawn.square().mean()
         adam = torch.optim.Adam([z], RATE)
         for step in range(steps):
@@ -84,9 +80,11 @@ class _Search:
                 unusual = (part.square().flatten(1).mean(1) / length - 1).square()
                 (self.distances(part) + USUAL * unusual).sum().backward()  # type: ignore[no-untyped-call]
             adam.step()
-        with torch.no_grad():
-            last = torch.cat([self.distances(part) for part in self.parts(z)])
-        return z.detach()[last.argmin()][None].cpu()
+        return z.detach()[self.measured(z).argmin()][None].cpu()
+
+    @torch.no_grad()
+    def measured(self, z: Tensor) -> Tensor:
+        return torch.cat([self.distances(part) for part in self.parts(z)])
 
     def parts(self, z: Tensor) -> Iterator[Tensor]:
         return (z[i : i + self.part] for i in range(0, len(z), self.part))

@@ -100,10 +100,15 @@ def eight_bits(image: Image.Image, channels: int) -> Image.Image:
     return image.convert("L" if channels == 1 else "RGB")
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says; itself, without a copy, where it says nothing."""
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    return ImageOps.exif_transpose(image) if turned else image
+
+
 def squared(image: Image.Image, size: int, channels: int) -> np.ndarray:
     """A picture upright, scaled and cropped to a square in its middle, uint8 (size, size, channels)."""
-    upright = ImageOps.exif_transpose(image)
-    array = np.asarray(ImageOps.fit(eight_bits(upright, channels), (size, size), Image.Resampling.LANCZOS))
+    array = np.asarray(ImageOps.fit(eight_bits(upright(image), channels), (size, size), Image.Resampling.LANCZOS))
     return array[:, :, None] if array.ndim == 2 else array
 
 
@@ -155,9 +160,7 @@ def transformed(
     gives colour for grey, and so does this, in 8 bits.
     """
     profile = image.info.get("icc_profile")
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # otherwise it would be copied
-        image = ImageOps.exif_transpose(image)
-    image, scale = _plain(image), int(getattr(network, "scale", 1))
+    image, scale = _plain(upright(image)), int(getattr(network, "scale", 1))
     if coloured:
         image = (_eight_bits(image) if image.mode in SIXTEEN else image).convert("RGBA" if "A" in image.mode else "RGB")
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None

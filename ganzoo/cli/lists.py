@@ -72,16 +72,19 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Show one part with its settings, bounds and defaults; a recipe's tables; a model's origin."""
+    described = [_describe_model(name)] if name.startswith(("hf:", "file:")) else _described(name)
+    if as_json:
+        print_json(described)
+        return
+    for part in described:
+        _show(part)
+
+
+def _described(name: str) -> list[dict[str, Any]]:
+    """The installed parts of this name. Raises UnknownNameError."""
     from ganzoo.errors import UnknownNameError
     from ganzoo.registry import KINDS, registry
 
-    if name.startswith(("hf:", "file:")):
-        found = [_describe_model(name)]
-        if as_json:
-            print_json(found)
-        else:
-            _show(found[0])
-        return
     kind, _, plain = name.rpartition(":")
     if kind and kind not in KINDS:
         raise UnknownNameError(f"there is no kind {kind!r}; there are: {', '.join(KINDS)}")
@@ -89,12 +92,7 @@ def info(
     if not kinds:
         everything = [f"{k}: {', '.join(registry().names(k))}" for k in KINDS if registry().names(k)]
         raise UnknownNameError(f"there is nothing called {plain!r}; {'; '.join(everything)}")
-    described = [_describe(k, plain) for k in kinds]
-    if as_json:
-        print_json(described)
-        return
-    for part in described:
-        _show(part)
+    return [_describe(k, plain) for k in kinds]
 
 
 def _describe(kind: str, name: str) -> dict[str, Any]:

@@ -77,14 +77,13 @@ class ImageFolder(ResidentDataset):
             if empty := sorted(name for name in folders if not of_class[name]):
                 log.warning("class folders without a picture that can be read: %s", _first(empty, 12))
         if len(self.classes) > 1 and SPLITS.issuperset(name.lower() for name in self.classes):
+            one = next((name for name in self.classes if "train" in name.lower()), self.classes[0])
             log.warning(
                 "the subfolders %s of %s look like parts of a data set, and are taken as its classes; give one of them "
                 "as the folder instead, such as %s",
-                *(
-                    ", ".join(self.classes),
-                    root,
-                    root / next((c for c in self.classes if "train" in c.lower()), self.classes[0]),
-                ),
+                ", ".join(self.classes),
+                root,
+                root / one,
             )
         form = f"{self.config.size}x{self.config.size} {'grey' if self.config.channels == 1 else 'in colour'}"
         log.info("%s%s: %s, as %s", root, part, found, form)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import ganzoo
+from ganzoo import Model
 from ganzoo.images import grid
 from ganzoo.registry import registry
 
@@ -26,6 +27,10 @@ def fonts(split: str) -> tuple[Tensor, tuple[str, ...]]:
     return data.data["image"].view(-1, 36, 1, 32, 32).float() / 255, data.fonts
 
 
+def alphabet(model: Model, latent: Tensor) -> Tensor:
+    return model.sample(36, latents=latent.expand(36, -1), label=model.labels)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     glyphs = ganzoo.load("glyphs", device="cpu")
@@ -37,8 +42,8 @@ def main() -> None:
     for place, i in enumerate(range(0, len(held_out), EVERY)):
         font = held_out[i]
         latent = glyphs.invert(font[given], label=list(GIVEN), shared=True)
-        completed = glyphs.sample(36, latents=latent.expand(36, -1), label=glyphs.labels)
-        at_random = glyphs.sample(36, latents=glyphs.latents(i, 0, 1).expand(36, -1), label=glyphs.labels)
+        completed = alphabet(glyphs, latent)
+        at_random = alphabet(glyphs, glyphs.latents(i, 0, 1))
         alike = trained[(trained[:, given] - font[given]).square().flatten(1).mean(1).argmin()]
         for name, made in zip(errors, (completed, at_random, alike), strict=True):
             errors[name].append((made - font)[others].square().mean().item())
