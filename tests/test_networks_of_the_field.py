@@ -120,6 +120,22 @@ def test_self_attention_begins_as_nothing_and_is_the_papers_formula():
     torch.testing.assert_close(layer(x), x + 0.7 * layer.out(found.view(2, 8, 4, 4)), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["resnet", "conditional-resnet", "biggan"])
+def test_spectral_norm_in_the_generator_holds_each_layer_at_one(name):
+    labels = {} if name == "resnet" else {"classes": 3}
+    G = ganzoo.build(name, size=28, width=8, latent_size=8, attention=14, generator_spectral_norm=True, **labels)
+    layers = [m for m in G.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
+    with torch.no_grad():
+        for layer in layers:
+            layer.parametrizations.weight.original *= 5
+    for _ in range(10):
+        G(G.latent(2), *([torch.tensor([0, 2])] if labels else []))
+    G.eval()
+    largest = torch.stack([torch.linalg.svdvals(layer.weight.flatten(1))[0] for layer in layers])
+    assert ((largest > 0.99) & (largest < 1.1)).all()
+    assert not [m for m in ganzoo.build(name, size=28, **labels).modules() if hasattr(m, "parametrizations")]
+
+
 def test_each_block_of_biggan_has_its_part_of_the_latent():
     G = ganzoo.build("biggan", size=32, channels=1, classes=3, width=4, latent_size=2, embedding=4).eval()
     assert G.latent(1).shape == (1, 2 * 4)  # the first layer and three blocks

@@ -5,6 +5,7 @@ import html
 import json
 import logging
 
+from ganzoo.files import replaced
 from ganzoo.run import Run
 
 log = logging.getLogger("ganzoo")
@@ -86,7 +87,8 @@ const draw = (name) => {
 def write(run: Run) -> None:
     """Write the page of a run. What fails here costs the page, not the run."""
     try:
-        (run.folder / "report.html").write_text(render(run), "utf-8")
+        with replaced(run.folder / "report.html") as part:
+            part.write_text(render(run), "utf-8")
     except Exception as error:
         log.warning("the report of the run can't be written: %s", error)
 

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
+from torch.nn.utils.parametrizations import spectral_norm
 
 from ganzoo import Architecture, Discriminator, Generator, Settings
 from ganzoo.architecture import laid_out
@@ -18,9 +19,9 @@ from ganzoo_resnet.blocks import DownBlock, SelfAttention, UpBlock
 class Resnet(Architecture):
     """Residual networks with batch norm in the generator and none in the discriminator (Miyato et al., 2018, app. B).
 
-    With the regulariser `spectral-norm` it is SNGAN, with `attention` too SAGAN (Zhang et al., 2019), but for that
-    paper's spectral norm in the generator. With the strategy `wgan-gp` it is near to Gulrajani et al. (2017), whose
-    critic has one width throughout and takes a mean where this one sums.
+    With the regulariser `spectral-norm` it is SNGAN, with `attention` and `generator_spectral_norm` too SAGAN (Zhang et
+    al., 2019). With the strategy `wgan-gp` it is near to Gulrajani et al. (2017), whose critic has one width throughout
+    and takes a mean where this one sums.
     """
 
     class Config(Settings):
@@ -31,6 +32,9 @@ class Resnet(Architecture):
             64, ge=4, le=512, description="channels beside the image; each halving doubles them, up to 8x"
         )
         attention: int = Field(0, ge=0, le=128, description="side of the feature maps with self-attention; 0: none")
+        generator_spectral_norm: bool = Field(
+            False, description="linear layers and convolutions of the generator divided by their largest singular value"
+        )
 
     per_sample = False  # the generator's batch norm
     channels_last = True
@@ -60,6 +64,10 @@ class ResnetGenerator(Generator):
         self.attend = nn.ModuleList(attention(config, side, width) for side, width in list(plan.items())[1:])
         self.last = self.last_norm(config.width)
         self.image = nn.Conv2d(config.width, config.channels, 3, padding=1)
+        if config.generator_spectral_norm:  # Zhang et al., 2019, section 4.1
+            for layer in [*self.modules()]:
+                if isinstance(layer, nn.Linear | nn.Conv2d):
+                    spectral_norm(layer)
 
     def inputs(self) -> int:
         """Length of what the first layer sees."""
@@ -77,7 +85,8 @@ class ResnetGenerator(Generator):
 
     def forward(self, latents: Tensor, *condition: Tensor) -> Tensor:
         first, rest = self.told(latents, *condition)
-        x = laid_out(self.project(first).unflatten(1, self.shape), self.image.weight)
+        stored = max(self.image.parameters(), key=Tensor.dim)  # reading `weight` may be a power iteration
+        x = laid_out(self.project(first).unflatten(1, self.shape), stored)
         for block, attend, told in zip(self.blocks, self.attend, rest, strict=True):
             x = attend(block(x, *told))
         return torch.tanh(self.image(relu(self.last(x))))

@@ -10,8 +10,8 @@ from ganzoo_resnet.architectures import ConditionalResnet, ProjectionDiscriminat
 class BigGAN(ConditionalResnet):
     """Shared class embedding, a chunk of the latent at each block, self-attention (Brock et al., 2019, appendix B).
 
-    Its discriminator is meant for the regulariser `spectral-norm`. Of the paper's, spectral norm in the generator and
-    orthogonal initialisation and regularisation aren't here. `sample(truncation=0.5)` is its truncation trick.
+    It is meant for the regulariser `spectral-norm` and `generator_spectral_norm`. Of the paper's, orthogonal
+    initialisation and regularisation aren't here. `sample(truncation=0.5)` is its truncation trick.
     """
 
     class Config(ConditionalResnet.Config):

@@ -13,7 +13,7 @@ from torch import nn
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
-from ganzoo.engine import health, saving
+from ganzoo.engine import health, report, saving
 from ganzoo.engine.loop import Engine
 from ganzoo.errors import RunError, TrainingError
 from ganzoo.files import to_json
@@ -156,15 +156,17 @@ def _without_room(folder):
     with pytest.raises(TrainingError, match="can't be written"):  # the last checkpoint
         train(folder, 2, **{"training.sample_every": 4, "training.log_every": 4})
     run = Run(folder)
+    report.write(run)
     return health.examine(run, resolve(recipe(2)), run.model().networks, {}), run.health()
 
 
-def test_no_room_leaves_no_half_written_grid_and_health_report(tmp_path):
+def test_no_room_leaves_no_half_written_grid_report_and_page(tmp_path):
     run = Run(tmp_path / "run")
     (found,) = together(1, _without_room, run.folder)
     assert found == ({"values": {}, "findings": []}, {})
     assert run.metrics() == []
     assert list(run.samples.glob("[0-9]*")) == []
+    assert (run.folder / "report.html").read_text().endswith("</html>\n"), "the page of the first checkpoint"
 
 
 def test_no_space_at_the_very_start(tmp_path, monkeypatch):
