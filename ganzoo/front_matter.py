@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ganzoo.registry import registry
 from ganzoo.text import plain
 
 PIPELINES = {"generate": "unconditional-image-generation", "transform": "image-to-image"}
@@ -33,7 +34,7 @@ def front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
     if there:
         front["datasets"] = [there]
     front["pipeline_tag"] = PIPELINES[config["task"]]
-    tags = "ganzoo", "gan", plain(recipe["architecture"]["name"], 96)
+    tags = "ganzoo", *(["gan"] if _adversarial(recipe) else []), plain(recipe["architecture"]["name"], 96)
     front["tags"] = [*tags, *([] if there else [data])]  # `datasets` takes the names of the Hub's alone
     if config.get("metrics"):
         result = {
@@ -51,6 +52,14 @@ def front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
         }
         front["model-index"] = [{"name": plain(config["name"]), "results": [result]}]
     return front
+
+
+def _adversarial(recipe: Mapping[str, Any]) -> bool:
+    """Whether a discriminator was trained, as far as what is installed here can say."""
+    name = recipe.get("strategy", {}).get("name")
+    if name not in registry().names("strategy"):
+        return True
+    return any(network.startswith("discriminator") for network in registry().get("strategy", name).networks)
 
 
 def licence(words: str) -> dict[str, str]:

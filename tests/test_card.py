@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import ganzoo
 from ganzoo.card import escape, render
 from ganzoo.files import from_json
+from ganzoo.names import model_folder_of
 
 
 @pytest.fixture
@@ -37,6 +38,12 @@ def test_a_card_is_rendered_from_its_config(config):
 def test_an_unconditional_card_asks_for_no_label(unconditional_run):
     card = (unconditional_run.newest_export() / "README.md").read_text()
     assert "model.sample(16)" in code(card)
+
+
+@pytest.mark.parametrize(("name", "gan"), [("glyphs", True), ("srgan-photos-x4", True), ("vae-mnist", False)])
+def test_what_had_no_discriminator_is_not_found_among_gans(name, gan):
+    config = from_json((model_folder_of(name) / "config.json").read_text())
+    assert ("gan" in yaml.safe_load(render(config).split("---\n")[1])["tags"]) == gan
 
 
 @pytest.mark.parametrize(
