@@ -27,17 +27,27 @@ MOST = 100_000_000  # pixels of a picture that is opened
 SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def pictures_in(folder: Path, of: str = "") -> list[Path]:
     """The files below a folder, however deep, that are pictures by their suffix, in the order of their paths.
 
-    A folder may be a link, but for one that leads back up. What is hidden is no picture.
+    A folder may be a link, but for one that leads back up. What is hidden is no picture. Raises GanzooError, with what
+    the folder is `of`, when it isn't one or holds none.
     """
+    if folder.is_file():
+        raise GanzooError(
+            f"{str(folder)!r}{of} is a file; give the folder that holds the pictures (unpack it, if it's an archive)"
+        )
+    if not folder.is_dir():
+        raise GanzooError(f"there is no folder {str(folder)!r}{of}")
     found = []
     for here, folders, files in os.walk(folder, followlinks=True):
         place = Path(here)
         folders[:] = [name for name in folders if not is_hidden(name) and not _leads_up(place / name)]
         found += [place / name for name in files if not is_hidden(name)]
-    return sorted(file for file in found if file.suffix.lower() in READ and file.is_file())
+    pictures = sorted(file for file in found if file.suffix.lower() in READ and file.is_file())
+    if not pictures:
+        raise GanzooError(f"folder {str(folder)!r}{of} holds no pictures ({', '.join(sorted(READ))})")
+    return pictures
 
 
 def is_hidden(name: str) -> bool:

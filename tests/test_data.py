@@ -201,7 +201,7 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_starts(tmp_path
     (tmp_path / "bad" / "x.png").write_bytes(b"no")
     with pytest.raises(GanzooError, match="there is no folder"):
         folder(tmp_path / "nowhere")
-    with pytest.raises(GanzooError, match="holds no images"):
+    with pytest.raises(GanzooError, match="holds no pictures"):
         folder(tmp_path / "empty")
     with pytest.raises(GanzooError, match="none of the 1 images"):
         folder(tmp_path / "bad")

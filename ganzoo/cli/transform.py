@@ -113,10 +113,7 @@ def _found(text: str) -> Iterator[tuple[Path, Path]]:
 
     path = Path(text)
     if path.is_dir():
-        files = pictures_in(path)
-        if not files:
-            raise GanzooError(f"folder {text!r} holds no pictures ({', '.join(READ)})")
-        yield from ((file, file.relative_to(path)) for file in files)
+        yield from ((file, file.relative_to(path)) for file in pictures_in(path))
     elif path.exists() or not glob.has_magic(text):
         yield path, Path(path.name)
     else:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.pictures import BATCH, Pictures
 from ganzoo.files import typed
-from ganzoo.photos import READ, SIXTEEN, eight_bits, pictures_in, read
+from ganzoo.photos import SIXTEEN, eight_bits, pictures_in, read
 
 log = logging.getLogger("ganzoo")
 GREY = {"1", "L", "F", *SIXTEEN}
@@ -28,11 +28,7 @@ class Folder(Pictures):
 
     def __init__(self, path: str | Path, size: int | None = None):
         root = typed(path)
-        if not root.is_dir():
-            raise GanzooError(f"there is no folder {str(root)!r}")
         found = pictures_in(root)
-        if not found:
-            raise GanzooError(f"folder {str(root)!r} holds no pictures ({', '.join(READ)})")
         self.root, self.size, self.name = root, size, root.resolve().name or str(root)
         heads = [(file, *_seen(file)) for file in found]
         self.unreadable = [file for file, mode, _ in heads if not mode]

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ganzoo import GanzooError, ResidentDataset, Settings, Spec
 from ganzoo.files import encodable, typed
-from ganzoo.photos import READ, is_hidden, pictures_in, squared
+from ganzoo.photos import is_hidden, pictures_in, squared
 from ganzoo_data.held_out import part_of
 
 log = logging.getLogger("ganzoo")
@@ -39,7 +39,7 @@ class ImageFolder(ResidentDataset):
     def __init__(self, config):
         super().__init__(config)
         root = typed(self.config.path)
-        files = _files(root)
+        files = pictures_in(root)
         self.classes = sorted({file.relative_to(root).parts[0] for file in files if file.parent != root})
         if self.classes and any(file.parent == root for file in files):
             files = [file for file in files if file.parent != root]
@@ -97,19 +97,6 @@ class ImageFolder(ResidentDataset):
 
 def _first(names: list[str], count: int) -> str:
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
-
-
-def _files(root: Path) -> list[Path]:
-    if root.is_file():
-        raise GanzooError(
-            f"{str(root)!r} is a file; give the folder that holds the pictures (unpack it, if it's an archive)"
-        )
-    if not root.is_dir():
-        raise GanzooError(f"there is no folder {str(root)!r}")
-    files = pictures_in(root)
-    if not files:
-        raise GanzooError(f"folder {str(root)!r} holds no images ({', '.join(sorted(READ))})")
-    return files
 
 
 def fits(count: int, config: Any) -> None:

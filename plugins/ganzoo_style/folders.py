@@ -46,7 +46,9 @@ class FolderUnpaired(Domains):
         roots = typed(config.a), typed(config.b)
         if roots[0].resolve() == roots[1].resolve():
             raise GanzooError(f"domains a and b are the same folder {config.a!r}; translation needs two")
-        chosen = self.choose(*(images_in(root, domain) for root, domain in zip(roots, "ab", strict=True)))
+        chosen = self.choose(
+            *(pictures_in(root, f" for domain {domain}") for root, domain in zip(roots, "ab", strict=True))
+        )
         channels = config.channels or alike_channels(*chosen)
         about = config.model_copy(update={"channels": channels})
         chosen, part = part_of(config, dict(zip(roots, chosen, strict=True)))
@@ -106,16 +108,6 @@ class FolderPairs(FolderUnpaired):
     def readable(self, files: Sequence[list[Path]], images: list[list[np.ndarray | None]]) -> list[Tensor]:
         both = [a is not None and b is not None for a, b in zip(*images, strict=True)]
         return [stacked(files[i], images[i], both, "ab"[i]) for i in (0, 1)]
-
-
-def images_in(root: Path, domain: str) -> list[Path]:
-    """The images below a folder. Raises GanzooError when there are none."""
-    if not root.is_dir():
-        raise GanzooError(f"there is no folder {str(root)!r} for domain {domain}")
-    files = pictures_in(root)
-    if not files:
-        raise GanzooError(f"domain {domain} is empty: folder {str(root)!r} holds no images")
-    return files
 
 
 def by_name(files: list[Path], root: Path, domain: str) -> dict[str, Path]:

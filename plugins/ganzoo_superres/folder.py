@@ -29,8 +29,6 @@ class PhotoFolder(PatchPairs):
     def __init__(self, config):
         super().__init__(config)
         root = typed(self.config.path)
-        if not root.is_dir():
-            raise GanzooError(f"there is no folder {str(root)!r}")
         files = pictures_in(root)
         if self.config.split == "test" and len(files) < 8:
             raise GanzooError(f"folder {str(root)!r} has {len(files)} photographs; from 8 on some are held out")
