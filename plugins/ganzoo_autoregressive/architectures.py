@@ -72,8 +72,9 @@ class PixelGenerator(Generator):
         return draw.to(like).clamp_(max=1 - torch.finfo(like.dtype).eps / 2)  # 1 itself is none, where it is rounded
 
     def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
-        normal = [torch.special.ndtri(latents.double().clamp(1e-9, 1 - 1e-9)) for latents in (start, end)]
-        return torch.special.ndtr(super().between(*normal, way)).to(start.dtype)  # uniform again
+        ends = (latents.cpu().double().clamp(1e-9, 1 - 1e-9) for latents in (start, end))  # no device may have float64
+        normal = [torch.special.ndtri(latents) for latents in ends]
+        return torch.special.ndtr(super().between(*normal, way.cpu())).to(start)  # uniform again
 
     def log_likelihood(self, images: Tensor, *label: Tensor) -> Tensor:
         """Log probability in nats of images (N, 1, size, size) in [-1, 1], brought to the grey levels: (N,)."""

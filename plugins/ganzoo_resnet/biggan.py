@@ -55,9 +55,9 @@ class BigGANGenerator(ResnetGenerator):
 
 
 def truncated(z: Tensor, threshold: float) -> Tensor:
-    """Values of N(0, 1) as values of N(0, 1) between -threshold and threshold."""
-    end = torch.special.ndtr(torch.tensor(threshold, dtype=torch.float64, device=z.device))
-    return torch.special.ndtri(1 - end + torch.special.ndtr(z.double()) * (2 * end - 1)).to(z.dtype)
+    """Values of N(0, 1) as values of N(0, 1) between -threshold and threshold, by way of the host's float64."""
+    end = torch.special.ndtr(torch.tensor(threshold, dtype=torch.float64))
+    return torch.special.ndtri(1 - end + torch.special.ndtr(z.cpu().double()) * (2 * end - 1)).to(z)
 
 
 class ToldBatchNorm(nn.Module):

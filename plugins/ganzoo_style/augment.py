@@ -51,7 +51,7 @@ def uniform(seed: int, positions: Tensor, count: int = DRAWS) -> Tensor:
     x = x + _signed((seed * 0xD1342543DE82EF95 + 1) % 2**64)
     x = (x ^ _right(x, 30)) * _signed(0xBF58476D1CE4E5B9)
     x = (x ^ _right(x, 27)) * _signed(0x94D049BB133111EB)
-    return _right(x ^ _right(x, 31), 11).double().div(2**53).float().clamp(max=1 - 2**-24)
+    return _right(x ^ _right(x, 31), 40).float() / 2**24
 
 
 def _right(x: Tensor, bits: int) -> Tensor:

@@ -89,20 +89,18 @@ class PatchPairs(Dataset):
         return hash_of({"low": self.low, "high": self.high, "places": self.places})
 
     def to(self, device: torch.device | str) -> "PatchPairs":
-        for name in ("low", "high", "places", "firsts", "cumulative"):
+        for name in ("low", "high", "places", "firsts"):
             setattr(self, name, getattr(self, name).to(device))
         self._draws.clear()
         return self
 
     def read(self, columns: tuple[str, ...], seed: int, start: int, stop: int) -> tuple[Tensor, ...]:
-        draw = self._drawn(seed, start, stop)
-        where = torch.searchsorted(self.cumulative, draw[:, 0] * self.cumulative[-1], right=True)
-        where = where.clamp(max=len(self.cumulative) - 1)
+        where, turn = self._drawn(seed, start, stop)
         photo = torch.searchsorted(self.firsts, where, right=True) - 1
         place = self.places[photo]
         across = place[:, 1] - self.config.patch + 1
         y, x = (where - self.firsts[photo]) // across, (where - self.firsts[photo]) % across
-        turn = (draw[:, 1] * 8).long() if self.config.augment else torch.zeros_like(photo)
+        turn = turn if self.config.augment else torch.zeros_like(turn)
         return tuple(self._cut(name, place, y, x, turn) for name in columns)
 
     def _cut(self, name: str, place: Tensor, y: Tensor, x: Tensor, turn: Tensor) -> Tensor:
@@ -120,7 +118,10 @@ class PatchPairs(Dataset):
         return getattr(self, name)[index].float().mul_(2 / 255).sub_(1)
 
     def _drawn(self, seed: int, start: int, stop: int) -> Tensor:
-        """Uniform numbers of the examples `start` to `stop`, (N, 4): each depends on the seed and its position."""
+        """Which patches the examples `start` to `stop` are, turned in which of 8 ways, (2, N): as the seed has it.
+
+        They are drawn on the host, since not every device has the float64 that so many patches need.
+        """
         parts = []
         while start < stop:
             block, first = divmod(start, BLOCK)
@@ -129,11 +130,13 @@ class PatchPairs(Dataset):
                     del self._draws[next(iter(self._draws))]
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + block) % 2**63)
                 drawn = torch.rand(BLOCK, 4, generator=generator, dtype=torch.float64)
-                self._draws[seed, block] = drawn.to(self.low.device)
+                where = torch.searchsorted(self.cumulative, drawn[:, 0] * self.cumulative[-1], right=True)
+                where = where.clamp(max=len(self.cumulative) - 1)
+                self._draws[seed, block] = torch.stack([where, (drawn[:, 1] * 8).long()]).to(self.low.device)
             last = min(BLOCK, first + stop - start)
-            parts.append(self._draws[seed, block][first:last])
+            parts.append(self._draws[seed, block][:, first:last])
             start += last - first
-        return torch.cat(parts)
+        return torch.cat(parts, 1)
 
 
 def cropped(picture: np.ndarray, multiple: int) -> np.ndarray:

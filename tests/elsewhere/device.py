@@ -1,8 +1,8 @@
 """A device beside the host, without one: tensors that say they live "elsewhere" and refuse to meet those of the host.
 
 A tensor of the device wraps one of the host, which does its work, so that what comes out can be compared with what the
-CPU makes. As on a GPU a scalar of the host may meet it, a move has to be asked for, and numpy can't see it. What it
-leaves out: kernels of its own, autocast, CUDA graphs. Import it before ganzoo.
+CPU makes. As on a GPU a scalar of the host may meet it, a move has to be asked for, and numpy can't see it; as on
+Apple's there is no float64. What it leaves out: kernels of its own, autocast, CUDA graphs. Import it before ganzoo.
 """
 
 from typing import Any, ClassVar
@@ -44,6 +44,8 @@ class There(torch.Tensor):
 
     @staticmethod
     def __new__(cls, here: torch.Tensor) -> "There":
+        if here.dtype is torch.float64:
+            raise TypeError("the device has no float64")
         made: There = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls,
             here.shape,

@@ -43,9 +43,9 @@ def test_the_instrument_sees_where_the_two_meet():
 
             with Elsewhere():
                 a, here = torch.ones(2, device=DEVICE), torch.ones(2)
-                wrong = lambda: a + here, lambda: a[torch.tensor([0])], lambda: a.numpy()
+                wrong = lambda: a + here, lambda: a[torch.tensor([0])], lambda: a.numpy(), lambda: a.double()
                 right = lambda: a + 1, lambda: a + torch.tensor(1.0), lambda: a + here.to(a), lambda: a.cpu() + here
-                seen = [refused(w) for w in wrong] == [True] * 3 and not any(refused(r) for r in right)
+                seen = [refused(w) for w in wrong] == [True] * 4 and not any(refused(r) for r in right)
             os._exit(not seen)
         """),
     )
@@ -61,6 +61,7 @@ def test_a_run_goes_on_there_and_is_measured():
 
 def test_models_there_make_the_same_images():
     works("use")
+    works("move")
 
 
 @pytest.mark.prove

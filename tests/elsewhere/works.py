@@ -73,10 +73,27 @@ def use():
             assert torch.equal(large.cpu(), here)
 
 
+def move():
+    """Latents are truncated and walked between there as here."""
+    for name, way in (("biggan", torch.rand(2)), ("pixelcnn", torch.rand(2)), ("stylegan2", torch.rand(2))):
+        torch.manual_seed(0)
+        G = ganzoo.build(name, size=28, channels=1, **({"classes": 2} if name == "biggan" else {})).eval()
+        a, b = G.latent(2), G.latent(2)
+        between = G.between(a, b, way)
+        told = [torch.tensor([0, 1])] if name == "biggan" else []
+        images = G.sample(a, *told, truncation=0.5) if G.options else None
+        with Elsewhere():
+            G.to(DEVICE)
+            a, b, way, told = a.to(DEVICE), b.to(DEVICE), way.to(DEVICE), [label.to(DEVICE) for label in told]
+            torch.testing.assert_close(G.between(a, b, way).cpu(), between)
+            if images is not None:
+                torch.testing.assert_close(G.sample(a, *told, truncation=0.5).cpu(), images)
+
+
 if __name__ == "__main__":
     code = 0
     try:
-        {work.__name__: work for work in (train, resume, regularize, use)}[sys.argv[1]](*sys.argv[2:])
+        {work.__name__: work for work in (train, resume, regularize, use, move)}[sys.argv[1]](*sys.argv[2:])
     except BaseException:
         traceback.print_exc()
         code = 1
