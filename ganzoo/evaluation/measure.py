@@ -17,7 +17,6 @@ from ganzoo.evaluation.pictures import FromDataset, Pictures, Sampled
 from ganzoo.features import Features
 from ganzoo.metric import Measurement, Metric, Protocol, Result
 from ganzoo.model import Model
-from ganzoo.recipes import Recipe
 from ganzoo.registry import listing, registry
 from ganzoo.resolve import dataset_of
 from ganzoo.text import plain
@@ -113,7 +112,7 @@ def _options(model: Model, given: Mapping[str, Any]) -> dict[str, float]:
 
 def _own_data(model: Model) -> tuple[Pictures, Pictures | None, list[str]]:
     """The reference and the training pictures of the data that a model's recipe names."""
-    recipe = Recipe.parse(model.config.recipe)
+    recipe = parts.recipe_of(model)
     training, held_out = FromDataset(dataset_of(recipe)), parts.held_out(recipe)
     if held_out is None:
         said = f"{recipe.data.name} holds nothing out: the reference is what the model was trained on"

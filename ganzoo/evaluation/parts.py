@@ -7,6 +7,7 @@ from ganzoo.errors import GanzooError, NothingHeldOut
 from ganzoo.evaluation.pictures import Pictures
 from ganzoo.features import Features
 from ganzoo.metric import Metric
+from ganzoo.model import Model
 from ganzoo.recipes import Recipe
 from ganzoo.registry import registry
 from ganzoo.settings import mistakes
@@ -81,6 +82,11 @@ def metrics_for(
         teachers = [known for known in (network and network.labels, training and training.label_names) if known]
         chosen = [*SETS, *(NAMED if labels and tuple(labels) in teachers else ()), *(WITHIN if labels else ())]
     return [*chosen, *(OWN if training else OWN[1:])]
+
+
+def recipe_of(model: Model) -> Recipe:
+    """What a model was trained by, but for `[training]`, which doesn't matter here and may be a later version's."""
+    return Recipe.parse({**model.config.recipe, "training": {"images": 1}})
 
 
 def held_out(recipe: Recipe) -> Any:

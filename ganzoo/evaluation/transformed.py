@@ -103,7 +103,7 @@ def _bicubic(image: Tensor, scale: int) -> Tensor:
 
 def held_out(model: Model, most: int) -> Held:
     """The held-out part of a model's own data, at most so many pictures. Raises GanzooError where there is none."""
-    recipe = Recipe.parse(model.config.recipe)
+    recipe = parts.recipe_of(model)
     test, given, wanted = test_pairs(recipe)
     if hasattr(test, "whole"):
         sources, originals = (Photographs(test.spec.name, test.whole(column)[:most]) for column in (given, wanted))

@@ -16,7 +16,6 @@ from ganzoo.evaluation.pictures import FromDataset, Held, Pictures
 from ganzoo.features import Features
 from ganzoo.images import grid
 from ganzoo.model import Model
-from ganzoo.recipes import Recipe
 
 PAIRED = ("l1", "retrieval")  # what counterparts allow to measure
 SHOWN = 500  # pictures that a sheet chooses from
@@ -49,7 +48,7 @@ def _evaluate(
     model: Model, metrics: Sequence[str] | None, direction: str, count: int, features: str | None, tick: Tick | None
 ) -> Report:
     held = transformed.held_out(model, count)
-    recipe = Recipe.parse(model.config.recipe)
+    recipe = parts.recipe_of(model)
     data = transformed.learned(recipe)
     known, answers = (FromDataset(data, transformed.TRAINING, column) for column in transformed.columns_of(data))
     place = model.directions.index(direction)
@@ -110,7 +109,7 @@ def sheet(model: Model, count: int = 14) -> Image.Image:
 
     Held-out pictures of the model's data, or those of training where it holds nothing out.
     """
-    recipe = Recipe.parse(model.config.recipe)
+    recipe = parts.recipe_of(model)
     data = parts.held_out(recipe) or transformed.learned(recipe)
     a, b = (all_of(FromDataset(data, SHOWN, column)) for column in transformed.columns_of(data))
     places = torch.linspace(0, min(len(a), len(b)) - 1, count).long()

@@ -241,6 +241,15 @@ def test_a_metric_that_fails_is_named_with_its_package(tmp_path, metric, said):
     assert (done.returncode, done.stderr.strip()) == (2, f"error: {said}")
 
 
+def test_a_setting_of_training_that_is_unknown_here_is_no_hindrance(command, tmp_path):
+    made = untrained.write(tmp_path / "model")
+    config = json.loads((made / "config.json").read_text())
+    config["recipe"]["training"]["later"] = 1
+    (made / "config.json").write_text(json.dumps(config))
+    done = command("evaluate", f"file:{made}", "--metrics", "label-accuracy", "--count", 20, "--seeds", 1)
+    assert (done.code, done.err.strip()) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
