@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
     not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
     reason="this torch has no devices written in Python",
 )
-UNLIKE = "stylegan2-mnist", "cut-noto-twemoji", "srgan-photos-x4", "infogan-mnist"
+UNLIKE = "cut-noto-twemoji", "srgan-photos-x4"  # cgan-mnist is among the works that follow
 
 
 def there(*words):
