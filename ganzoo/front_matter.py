@@ -56,10 +56,12 @@ def front_matter(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _adversarial(recipe: Mapping[str, Any]) -> bool:
     """Whether a discriminator was trained, as far as what is installed here can say."""
+    from ganzoo.regularized import discriminators  # torch, which searching the Hub does without
+
     name = recipe.get("strategy", {}).get("name")
     if name not in registry().names("strategy"):
         return True
-    return any(network.startswith("discriminator") for network in registry().get("strategy", name).networks)
+    return bool(discriminators(registry().get("strategy", name)))
 
 
 def licence(words: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ganzoo.regularizer import Pair, Regularizer
 from ganzoo.strategy import OVER, LazyUpdate, Strategy, Update, Updates, together
 
 
-def discriminators(strategy: Strategy) -> list[str]:
+def discriminators(strategy: Strategy | type[Strategy]) -> list[str]:
     """The networks of a strategy that regularisers act on."""
     return [name for name in strategy.networks if name.startswith("discriminator")]
 

@@ -11,6 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from ganzoo.dataset import ResidentDataset
 from ganzoo.engine.export import lent
 from ganzoo.model import Model
+from ganzoo.regularized import discriminators
 from ganzoo.resolve import Parts
 
 log = logging.getLogger("ganzoo")
@@ -27,7 +28,7 @@ class Watch:
 
     def __init__(self, parts: Parts):
         self.parts = parts
-        self.possible = any(name.startswith("discriminator") for name in parts.strategy.networks)
+        self.possible = bool(discriminators(parts.strategy))
         self.highest, self.well, self.said = 0.0, 0, False
 
     def look(self, networks: Mapping[str, nn.Module], images: int) -> None:

@@ -72,7 +72,7 @@ class PixelGenerator(Generator):
         return draw.to(like).clamp_(max=1 - torch.finfo(like.dtype).eps / 2)  # 1 itself is none, where it is rounded
 
     def between(self, start: Tensor, end: Tensor, way: Tensor) -> Tensor:
-        ends = (latents.cpu().double().clamp(1e-9, 1 - 1e-9) for latents in (start, end))  # no device may have float64
+        ends = (latents.cpu().double().clamp(1e-9, 1 - 1e-9) for latents in (start, end))  # not every device has it
         normal = [torch.special.ndtri(latents) for latents in ends]
         return torch.special.ndtr(super().between(*normal, way.cpu())).to(start)  # uniform again
 

@@ -66,7 +66,7 @@ class There(torch.Tensor):
         made = There(self.here.detach().clone()).requires_grad_(self.requires_grad)
         if getattr(self, "_is_param", False):
             made._is_param = True  # type: ignore[attr-defined]
-        return memo.setdefault(id(self), made)  # type: ignore[no-any-return]
+        return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.here.__reduce_ex__(protocol)  # a file of it is read to the host (map_location="cpu")

@@ -75,10 +75,10 @@ def use():
 
 def move():
     """Latents are truncated and walked between there as here."""
-    for name, way in (("biggan", torch.rand(2)), ("pixelcnn", torch.rand(2)), ("stylegan2", torch.rand(2))):
+    for name in ("biggan", "pixelcnn", "stylegan2"):
         torch.manual_seed(0)
         G = ganzoo.build(name, size=28, channels=1, **({"classes": 2} if name == "biggan" else {})).eval()
-        a, b = G.latent(2), G.latent(2)
+        a, b, way = G.latent(2), G.latent(2), torch.rand(2)
         between = G.between(a, b, way)
         told = [torch.tensor([0, 1])] if name == "biggan" else []
         images = G.sample(a, *told, truncation=0.5) if G.options else None
