@@ -30,6 +30,7 @@ from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingEr
 from ganzoo.files import replaced
 from ganzoo.folder import ModelFiles
 from ganzoo.memory import keep_freed_memory
+from ganzoo.products import quick_products
 from ganzoo.regularized import attach, main_share
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
@@ -106,13 +107,23 @@ class Engine:
         self.signals = Signals()
         self.saver = Saver(self, allow_world_size_change)
 
+    @property
+    def micro_batch(self) -> int:
+        """Images of an update that go through the networks at once, as the recipe says."""
+        return self.training.batch_size // (self.processes.count * self.training.accumulate)
+
+    def products(self) -> contextlib.AbstractContextManager[None]:
+        """Within it steps multiply matrices as quickly as this CPU can."""
+        if self.processes.device.type != "cpu":
+            return contextlib.nullcontext()
+        return quick_products(self.networks.values(), self.micro_batch)
+
     def _is_channels_last(self) -> bool:
         """As the recipe says; left to us, where the architecture allows it and it measured faster: not for the three
         images or fewer of a micro-batch (docs/benchmarks.md)."""
-        wanted, micro_batches = self.training.channels_last, self.processes.count * self.training.accumulate
-        if wanted is None:
-            return self.parts.architecture.channels_last and self.training.batch_size // micro_batches > 3
-        return wanted
+        if (wanted := self.training.channels_last) is not None:
+            return wanted
+        return self.parts.architecture.channels_last and self.micro_batch > 3
 
     def _build(self, name: str) -> nn.Module:
         order = self.parts.architecture.networks.index(name)
@@ -133,7 +144,7 @@ class Engine:
 
     def train(self) -> None:
         """Train until the budget is spent, from the newest checkpoint if there is one."""
-        with self.signals:
+        with self.signals, self.products():
             self.processes.signal = lambda: self.signals.received or 0
             try:
                 self._train()

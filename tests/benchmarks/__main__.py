@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from tests.benchmarks import convolutions, growth, inference, layout, limit, page, peers, results, start
+from tests.benchmarks import convolutions, dense, growth, inference, layout, limit, page, peers, results, start
 from tests.benchmarks.sides import compare
 from tests.benchmarks.worker import BF16
 from tests.benchmarks.works import WORKS
@@ -21,6 +21,7 @@ PARTS = {
     "streams": growth.streams,
     "inference": inference.measure,
     "layout": layout.measure,
+    "dense": dense.measure,
 }
 
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import flop_registry
 from tests.benchmarks.limit import rate
 from tests.benchmarks.loops import FAST
 from tests.benchmarks.pairs import fastest
-from tests.benchmarks.worker import SIDE
+from tests.benchmarks.worker import SIDE, quick_square
 from tests.benchmarks.works import WORKS
 
 aten = torch.ops.aten
@@ -22,7 +22,8 @@ CONVOLVED = "cgan-mnist", "dcgan-64", "sngan-32", "wgan-gp-32", "cyclegan-64", "
 def measure() -> dict[str, Any]:
     """For each work the fractions of the product's rate that its convolutions reach, and what im2col would save."""
     torch.set_num_threads(1)
-    return {name: _measured(name) for name in CONVOLVED}
+    with quick_square():
+        return {name: _measured(name) for name in CONVOLVED}
 
 
 def _measured(name: str) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The limit of a step: the operations of the fast loop at the rate of a matrix product; and where the time goes."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from tests.benchmarks.engine import engine_step
+from tests.benchmarks.engine import engine, step_of
 from tests.benchmarks.given import parts
 from tests.benchmarks.loops import FAST
 from tests.benchmarks.works import Work
@@ -47,7 +48,12 @@ class _Operations(TorchDispatchMode):
 
 def shares(work: Work) -> dict[str, float]:
     """Where the engine's step spends its time: shares by kind of operator, and what lies outside of operators."""
-    step = engine_step(parts(work))
+    made = engine(parts(work))
+    with made.products():
+        return _shares(work, step_of(made))
+
+
+def _shares(work: Work, step: Callable[[], None]) -> dict[str, float]:
     for _ in range(2 * work.multiple):
         step()
     began, count = time.perf_counter(), 0

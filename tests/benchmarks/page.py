@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.benchmarks import bf16, gpu, layout, limit, plots, results, tables
+from tests.benchmarks import bf16, dense, gpu, layout, limit, plots, results, tables
 from tests.benchmarks.pairs import Ratio
 from tests.benchmarks.peers import NEEDED
 from tests.benchmarks.worker import SIDE
@@ -31,7 +31,8 @@ ENGINE = """
 `fast` is the same step written by hand in plain torch as fast as we can: resident uint8 data, one generator forward for
 both updates, no weight gradients of the network that isn't updated, the discriminator on both batches at once, both
 directions of a translator as one batch, a frozen perceptual network whose target needs no gradient, fused Adam,
-multi-tensor average, channels_last where it measured faster (not for a batch of 1), nothing read from the device.
+multi-tensor average, channels_last where it measured faster (not for a batch of 1), nothing read from the device, and
+products of large layers by oneDNN on the processors where MKL, which torch takes, is slower (`ganzoo/products.py`).
 `plain` is a tidy tutorial loop. ganzoo runs with everything on: average, metrics, finite checks, log. Where it is ahead
 of `fast`, that is memory which it keeps between steps instead of giving it back to the system and fetching it again
 page by page (`ganzoo/memory.py`), Adam's kernel called without torch's sorting of tensors before it, and
@@ -82,7 +83,7 @@ def write() -> None:
         raise SystemExit("nothing is measured yet; `python -m tests.benchmarks` does it")
     PICTURES.mkdir(exist_ok=True)
     text = _head(found) + _engine(found) + _peers(found) + _limit(found) + bf16.section() + _threads()
-    text += _start() + _growth() + _inference() + layout.section() + gpu.section()
+    text += _start() + _growth() + _inference() + layout.section() + dense.section() + gpu.section()
     missing = [name for name in WORKS if name not in found]
     if missing:
         text += f"\nNot measured yet: {', '.join(missing)}.\n"

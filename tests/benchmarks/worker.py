@@ -16,11 +16,17 @@ from typing import TextIO
 
 import torch
 
+from ganzoo.products import quick_products
 from tests.benchmarks.works import WORKS
 from tests.memory import forget_peak, kib
 
 SIDE = 1024  # of the matrices whose product's rate is the limit
 BF16 = ", bf16"
+
+
+def quick_square() -> contextlib.AbstractContextManager[None]:
+    """Within it the product of two squares is as quick as a training's."""
+    return quick_products([torch.nn.Linear(SIDE, SIDE)], SIDE)
 
 
 class Gate:
@@ -52,17 +58,23 @@ def main(name: str, side: str) -> None:
     torch.manual_seed(0)
     short = side.endswith(BF16)
     side = side.removesuffix(BF16)
+    held = contextlib.ExitStack()  # to the end of the process
     if side == "ganzoo":
-        from tests.benchmarks.engine import engine_step
+        from tests.benchmarks.engine import engine, step_of
         from tests.benchmarks.given import parts
 
-        step = engine_step(parts(work, {"training.precision": "bf16" if short else "fp32"}))
+        made = engine(parts(work, {"training.precision": "bf16" if short else "fp32"}))
+        held.enter_context(made.products())
+        step = step_of(made)
     elif side == "gemm":
         a, b = torch.randn(2, SIDE, SIDE).to(torch.bfloat16 if short else torch.float32)
+        held.enter_context(quick_square())
         step = partial(torch.mm, a, b)
     elif side in ("fast", "plain"):
         from tests.benchmarks import loops, plain
 
+        if side == "fast":
+            held.enter_context(quick_products(work.networks().values(), work.batch))
         step = {"fast": loops.FAST, "plain": plain.PLAIN}[side][work.step](work)
         if short:
             step = torch.autocast("cpu", torch.bfloat16)(step)
