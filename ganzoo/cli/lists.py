@@ -134,7 +134,7 @@ def _describe_model(name: str) -> dict[str, Any]:
     from ganzoo.hub.download import files_of
     from ganzoo.text import directions, plain
 
-    files = files_of(name)
+    files = files_of(name, needed=["config.json"])
     config = files.config()
     about = {
         "kind": "model",

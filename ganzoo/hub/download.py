@@ -6,7 +6,7 @@ Only the names in `ganzoo.folder.PUBLISHED` are ever asked for, whatever a repos
 import contextlib
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,10 @@ class Snapshot:
         return f"hf://{self.repo.id}@{self.sha}"
 
 
-def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> ModelFiles:
-    """The files behind a model's name: `config.json`, `model.safetensors`, and those of `extra` that it has.
+def files_of(
+    name: str, hub: Hub | None = None, extra: Iterable[str] = (), needed: Sequence[str] = NEEDED
+) -> ModelFiles:
+    """The files behind a model's name: those `needed`, by default what loading it takes, and those of `extra` it has.
 
     Raises UnknownNameError, ModelError, or HubError (UnreachableError, ChecksumError).
     """
@@ -57,12 +59,14 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
     hub = hub or Hub()
     if isinstance(found, Pinned):
         files: dict[str, Listed] = {k: Listed(v.size, v.sha256) for k, v in found.files.items()}
-        return _fetch(hub, Snapshot(Repo(found.repo, found.revision), found.revision, files), extra, looked=False)
+        return _fetch(
+            hub, Snapshot(Repo(found.repo, found.revision), found.revision, files), extra, needed, looked=False
+        )
     if hub.offline:
-        return cached(hub, found, extra)
+        return cached(hub, found, extra, needed)
     if found.revision and COMMIT.fullmatch(found.revision):
         with contextlib.suppress(UnreachableError):
-            here = cached(hub, found, extra)
+            here = cached(hub, found, extra, needed)
             if all(name in here.paths for name in extra):
                 return here  # a commit never changes: what is cached needs no look-up
     try:
@@ -70,11 +74,12 @@ def files_of(name: str, hub: Hub | None = None, extra: Iterable[str] = ()) -> Mo
     except (BusyError, UnreachableError) as error:
         problem = error
     else:
-        here = _fetch(hub, snapshot, extra)
-        _remember(hub, snapshot)
+        here = _fetch(hub, snapshot, extra, needed)
+        if set(NEEDED) <= set(needed):
+            _remember(hub, snapshot)
         return here
     try:
-        here = cached(hub, found, extra)
+        here = cached(hub, found, extra, needed)
     except UnreachableError as missing:
         if isinstance(problem, UnreachableError):
             raise UnreachableError(f"{problem}; {missing}") from None
@@ -107,7 +112,7 @@ def look(hub: Hub, repo: Repo) -> Snapshot:
     return Snapshot(repo, sha, files, tuple(others), info.private)
 
 
-def cached(hub: Hub, repo: Repo, extra: Iterable[str] = ()) -> ModelFiles:
+def cached(hub: Hub, repo: Repo, extra: Iterable[str] = (), needed: Sequence[str] = NEEDED) -> ModelFiles:
     """What the cache holds of a repository, asking no network. Raises UnreachableError when it isn't enough."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import RevisionResolutionError
@@ -121,12 +126,12 @@ def cached(hub: Hub, repo: Repo, extra: Iterable[str] = ()) -> ModelFiles:
         sha = ""
     paths: dict[str, Path] = {}
     hashes: dict[str, str] = {}
-    for name in (*NEEDED, *extra) if COMMIT.fullmatch(sha) else ():
+    for name in (*needed, *extra) if COMMIT.fullmatch(sha) else ():
         path = try_to_load_from_cache(repo.id, name, cache_dir=hub.folder, revision=sha)
         if isinstance(path, str):
             paths[name], named = _blob(hub, path), _named(path)
             hashes |= {name: named} if HASH.fullmatch(named) else {}
-    missing = [name for name in NEEDED if name not in paths]
+    missing = [name for name in needed if name not in paths]
     if missing:
         what = f"only a part of it (no {', '.join(missing)})" if paths else "nothing of it"
         why = "HF_HUB_OFFLINE is set" if hub.offline else "the Hub can't be reached"
@@ -134,13 +139,15 @@ def cached(hub: Hub, repo: Repo, extra: Iterable[str] = ()) -> ModelFiles:
     return ModelFiles(f"hf://{repo.id}@{sha}", paths, hashes)
 
 
-def _fetch(hub: Hub, snapshot: Snapshot, extra: Iterable[str], looked: bool = True) -> ModelFiles:
+def _fetch(
+    hub: Hub, snapshot: Snapshot, extra: Iterable[str], needed: Sequence[str], looked: bool = True
+) -> ModelFiles:
     missing = [name for name in NEEDED if name not in snapshot.files]
     if missing:
         pickled = [n for n in snapshot.others if n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl"))]
         hint = "; pickled weights are never read, since a pickle can run code" if pickled else ""
         raise ModelError(f"{snapshot.name} is no ganzoo model: it has no {' and no '.join(missing)}{hint}")
-    wanted = [*NEEDED, *(name for name in extra if name in snapshot.files)]
+    wanted = [*needed, *(name for name in extra if name in snapshot.files)]
     paths = {name: path for name in wanted if (path := _cached(hub, snapshot, name)) is not None}
     if not looked and not hub.offline and len(paths) < len(wanted):
         reach(hub.url, snapshot.name)

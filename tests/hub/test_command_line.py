@@ -74,7 +74,7 @@ def test_what_publish_says_to_load_is_loaded(ganzoo, run, hub_server):
 
 
 def test_info_shows_a_model_of_the_hub_or_a_folder_and_nothing_that_a_terminal_obeys(
-    ganzoo, published, exported, folder
+    ganzoo, published, exported, folder, hub_server
 ):
     config = json.loads(exported["config.json"]) | {"summary": "digits \x9b2J\u202e", "licence": "mit \u202e"}
     config["recipe"]["strategy"] = {"name": "a-strategy-nobody-has"}
@@ -83,6 +83,7 @@ def test_info_shows_a_model_of_the_hub_or_a_folder_and_nothing_that_a_terminal_o
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith(f"gan-mnist (model of hf://user/digits@{commit}, mit)")
     assert "a-strategy-nobody-has" in shown.stdout
+    assert not [asked for asked in map(str, hub_server.requests) if "model.safetensors" in asked]
     assert not {"\x9b", "\u202e"} & set(shown.stdout)
     (about,) = json.loads(ganzoo("info", "hf://user/digits", "--json").stdout)
     assert about["config"]["weights"] == config["weights"]
