@@ -84,3 +84,8 @@ def test_the_counters_see_a_step_that_does_more(sides):
 
     assert operators(more) == pytest.approx(operators(ours) + 2)
     assert calls(more) > calls(ours) + 1
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_every_work_of_the_benchmarks_can_be_trained(name):
+    assert engine(parts(WORKS[name])).images == 0

@@ -78,6 +78,7 @@ def parts(work: Work, changes: dict[str, Any] | None = None) -> Parts:
     recipe = Recipe.parse(
         {
             "name": "benchmark",
+            "task": "transform" if work.step in ("cyclegan", "srgan") else "generate",
             "architecture": {"name": "given"},
             "strategy": {"name": work.step},
             "loss": {"name": work.loss or "non-saturating"},
