@@ -89,11 +89,11 @@ def _plain(value: object) -> int | str:
 
 def as_int(value: object) -> int | None:
     """The whole number that a value is, whoever's class it has; None for anything else and for a bool."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if type(value).__name__ in ("bool", "bool_") or not hasattr(value, "__index__"):  # the latter of numpy below 2
         return None
     try:
         return operator.index(value)
-    except (TypeError, ValueError):  # numpy's bool, and arrays
+    except (TypeError, ValueError):  # arrays
         return None
 
 
