@@ -42,7 +42,8 @@ def are_large(networks: Iterable[nn.Module], micro_batch: int) -> bool:
 
 def products_are_float32() -> bool:
     """Whether a product keeps what bfloat16 and TF32 round away, in each layout of a training's matrices."""
-    one, fine = torch.eye(64), torch.full((64, 64), 1 + 2.0**-12)
+    one = torch.eye(64, dtype=torch.float32, device="cpu")
+    fine = torch.full_like(one, 1 + 2.0**-12)
     return all(torch.equal(a @ b, fine) for a, b in ((fine, one), (one.t(), fine), (fine, one.t()), (fine.t(), one)))
 
 

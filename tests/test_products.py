@@ -72,6 +72,11 @@ def test_products_that_round_to_bfloat16_are_found_out_and_not_used(amd, monkeyp
     with torch.autocast("cpu", torch.bfloat16):
         assert not products.products_are_float32()
         assert within(LARGE) == "highest"
+        torch.set_default_dtype(torch.float64)  # which says nothing of float32
+        try:
+            assert not products.products_are_float32()
+        finally:
+            torch.set_default_dtype(torch.float32)
 
 
 def test_a_trained_run_leaves_the_precision_alone(tmp_path):
