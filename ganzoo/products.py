@@ -18,7 +18,7 @@ LARGE = 2**22  # multiplications of a dense layer, from which on the 12 microsec
 
 @contextlib.contextmanager
 def quick_products(networks: Iterable[nn.Module], micro_batch: int) -> Iterator[None]:
-    """For the training of these networks on a CPU: oneDNN's products, where it is quicker and they are large enough.
+    """For the training of these networks: oneDNN's products, where it is quicker and they are large enough.
 
     A precision that a program has chosen for torch stays as it is.
     """
@@ -35,9 +35,10 @@ def quick_products(networks: Iterable[nn.Module], micro_batch: int) -> Iterator[
 
 
 def are_large(networks: Iterable[nn.Module], micro_batch: int) -> bool:
-    """Whether the dense layers of these networks, at the mean, multiply enough to be worth another library's call."""
-    layers = [m.weight.numel() for net in networks for m in net.modules() if isinstance(m, nn.Linear)]
-    return micro_batch * sum(layers) >= LARGE * len(layers) > 0
+    """Whether these networks' dense layers on the CPU multiply enough, at the mean, to be worth oneDNN's call."""
+    weights = [m.weight for net in networks for m in net.modules() if isinstance(m, nn.Linear)]
+    sizes = [w.numel() for w in weights if w.device.type == "cpu"]
+    return micro_batch * sum(sizes) >= LARGE * len(sizes) > 0
 
 
 def products_are_float32() -> bool:

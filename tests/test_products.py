@@ -11,7 +11,7 @@ from tests.support import ganzoo_command
 LARGE = [nn.Linear(512, 512)]
 AMD = products._is_amd_with_avx512()
 HERE = pytest.mark.skipif(not AMD, reason="not run: for AMD's processors with AVX-512")
-STEP = ["train", "--set", "training.images=64", "--device", "cpu"]
+TRAIN = ["train", "gan-mnist", "--set", "training.images=64", "--device", "cpu"]
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def within(networks, micro_batch=64):
 @HERE
 def test_a_training_with_large_layers_multiplies_by_onednn_and_one_with_thin_layers_does_not(tmp_path):
     verbose, thin = {"ONEDNN_VERBOSE": "1"}, ["--set", "architecture.width=8", "--set", "training.batch_size=2"]
-    large = ganzoo_command(*STEP[:1], "gan-mnist", *STEP[1:], "--out", str(tmp_path / "a"), **verbose)
-    small = ganzoo_command(*STEP[:1], "gan-mnist", *STEP[1:], *thin, "--out", str(tmp_path / "b"), **verbose)
+    large = ganzoo_command(*TRAIN, "--out", str(tmp_path / "a"), **verbose)
+    small = ganzoo_command(*TRAIN, *thin, "--out", str(tmp_path / "b"), **verbose)
     for done in (large, small):
         assert done.returncode == 0, done.stderr
     found = [line for line in large.stdout.splitlines() if "exec,cpu,matmul" in line]
@@ -50,8 +50,12 @@ def test_they_are_float32_products_at_every_size():
 
 
 def test_only_large_layers_ask_for_it_and_afterwards_all_is_as_it_was(amd):
-    kinds = {"highest", "medium" if AMD else torch.get_float32_matmul_precision()}
-    assert within(LARGE) in kinds
+    torch.set_float32_matmul_precision("medium")
+    kept = products.products_are_float32()  # as on AMD's; not with AMX
+    torch.set_float32_matmul_precision("highest")
+    assert kept or not AMD
+    assert within(LARGE) == ("medium" if kept else "highest")
+    assert within([nn.Linear(512, 512, device="meta")]) == "highest"
     assert within([nn.Linear(8, 8)]) == within([nn.Conv2d(3, 512, 3)]) == within(LARGE, 1) == "highest"
     with pytest.raises(KeyboardInterrupt), products.quick_products(LARGE, 64):
         raise KeyboardInterrupt
@@ -67,7 +71,7 @@ def test_a_precision_that_the_program_chose_stays(amd):
         torch.set_float32_matmul_precision("highest")
 
 
-def test_products_that_round_to_bfloat16_are_found_out_and_not_used(amd, monkeypatch):
+def test_products_that_round_to_bfloat16_are_found_out_and_not_used(amd):
     assert products.products_are_float32()
     with torch.autocast("cpu", torch.bfloat16):
         assert not products.products_are_float32()

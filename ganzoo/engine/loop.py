@@ -114,8 +114,6 @@ class Engine:
 
     def products(self) -> contextlib.AbstractContextManager[None]:
         """Within it steps multiply matrices as quickly as this CPU can."""
-        if self.processes.device.type != "cpu":
-            return contextlib.nullcontext()
         return quick_products(self.networks.values(), self.micro_batch)
 
     def _is_channels_last(self) -> bool:

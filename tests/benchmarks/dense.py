@@ -3,25 +3,24 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import astuple
-from functools import partial
 from typing import Any
 
 import torch
 
 import ganzoo
 from ganzoo.engine.loop import Engine
-from ganzoo.products import are_large, quick_products
+from ganzoo.products import are_large
 from ganzoo.registry import registry
 from tests.benchmarks import results
 from tests.benchmarks.engine import engine, step_of
 from tests.benchmarks.given import parts
 from tests.benchmarks.pairs import Ratio, compare
+from tests.benchmarks.worker import SIDE, quick_square
 from tests.benchmarks.works import WORKS
 
 Products = Callable[[], AbstractContextManager[None]]
-LARGE: Products = partial(quick_products, [torch.nn.Linear(1024, 1024)], 1024)
 PAIRS, STEPS = 9, 3
-PRODUCTS = {(1024, 1024, 1024): 10, (64, 784, 512): 50, (64, 128, 128): 1000, (2, 64, 64): 5000}  # how often each
+PRODUCTS = {(SIDE, SIDE, SIDE): 10, (64, 784, 512): 50, (64, 128, 128): 1000, (2, 64, 64): 5000}  # how often each
 MADE_FOR = "mlp-gan", "mlp-cgan", "wgan-gp-mlp"
 SECTION = f"""
 ## Products of large layers
@@ -43,7 +42,7 @@ Not run: this is for AMD's processors with AVX-512; on others ganzoo leaves prod
 def measure() -> dict[str, Any]:
     """Ratios for the works of dense layers and for the recipes that come with ganzoo."""
     torch.set_num_threads(1)
-    with LARGE():
+    with quick_square():
         if torch.get_float32_matmul_precision() == "highest":
             return {"steps": {}}
     found = {f"{m}x{k} by {k}x{n}": _product(m, k, n, times) for (m, k, n), times in PRODUCTS.items()}
@@ -59,7 +58,7 @@ def measure() -> dict[str, Any]:
 
 def _product(m: int, k: int, n: int, times: int) -> tuple[float, ...]:
     a, b = torch.randn(m, k), torch.randn(k, n)
-    return _compared(LARGE, lambda: torch.mm(a, b), times)
+    return _compared(quick_square, lambda: torch.mm(a, b), times)
 
 
 def _ratio(made: Engine) -> tuple[float, ...]:

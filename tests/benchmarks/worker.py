@@ -22,11 +22,7 @@ from tests.memory import forget_peak, kib
 
 SIDE = 1024  # of the matrices whose product's rate is the limit
 BF16 = ", bf16"
-
-
-def quick_square() -> contextlib.AbstractContextManager[None]:
-    """Within it the product of two squares is as quick as a training's."""
-    return quick_products([torch.nn.Linear(SIDE, SIDE)], SIDE)
+quick_square = partial(quick_products, [torch.nn.Linear(SIDE, SIDE)], SIDE)  # its product as quick as a training's
 
 
 class Gate:
