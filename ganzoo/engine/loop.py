@@ -10,28 +10,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganzoo.engine import health, report, trouble
+from ganzoo.engine import building, chores, health, report, trouble
 from ganzoo.engine.best import Best
 from ganzoo.engine.collapse import Watch
 from ganzoo.engine.compiled import Compiler
-from ganzoo.engine.export import check_loadable, export, lent, sheet
+from ganzoo.engine.export import check_loadable, export
 from ganzoo.engine.graphs import Graphs
-from ganzoo.engine.measure import measured
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
 from ganzoo.engine.processes import Exhausted, Processes
-from ganzoo.engine.randomness import key
 from ganzoo.engine.saving import Saver
-from ganzoo.engine.signals import Interrupted, Signals
+from ganzoo.engine.signals import Signals
 from ganzoo.engine.start import freeze, start_from
 from ganzoo.engine.updates import Step, Stepper
 from ganzoo.engine.window import Window
-from ganzoo.errors import GanzooError, ModelError, RunError, Stopped, TrainingError
-from ganzoo.files import replaced
+from ganzoo.errors import ModelError, RunError, Stopped, TrainingError
 from ganzoo.folder import ModelFiles
 from ganzoo.memory import keep_freed_memory
 from ganzoo.products import quick_products
-from ganzoo.regularized import attach, main_share
+from ganzoo.regularized import main_share
 from ganzoo.resolve import Parts
 from ganzoo.run import Run
 from ganzoo.strategy import Progress
@@ -56,20 +53,13 @@ class Engine:
         self.fresh = fresh
         self.training = training = parts.recipe.training
         device = processes.device
-        if training.sync_batch_norm and device.type != "cuda":
-            raise GanzooError(
-                f"training.sync_batch_norm is for CUDA devices, and this trains on {device.type}; leave it out, or "
-                "train on GPUs"
-            )
         if training.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
         if device.type == "cpu":
             keep_freed_memory()
-        self.channels_last = self._is_channels_last()
-        self.networks = {name: self._build(name) for name in parts.strategy.networks}
-        self.strategy = parts.strategy.to(device)
-        for frozen in self.strategy.children() if self.channels_last else ():  # such as a perceptual network
-            frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.channels_last = building.is_channels_last(parts, self.micro_batch)
+        self.networks = building.networks(parts, processes, self.channels_last)
+        self.strategy = building.strategy(parts, processes, self.channels_last)
         self.lineage: list[dict[str, Any]] = [] if fresh else run.lineage
         if parts.recipe.start_from and fresh:  # a run that goes on has its own weights, and needs the source no more
             source = parts.recipe.start_from
@@ -116,29 +106,9 @@ class Engine:
         """Within it steps multiply matrices as quickly as this CPU can."""
         return quick_products(self.networks.values(), self.micro_batch)
 
-    def _is_channels_last(self) -> bool:
-        """As the recipe says; left to us, where the architecture allows it and it measured faster: not for the three
-        images or fewer of a micro-batch (docs/benchmarks.md)."""
-        if (wanted := self.training.channels_last) is not None:
-            return wanted
-        return self.parts.architecture.channels_last and self.micro_batch > 3
-
-    def _build(self, name: str) -> nn.Module:
-        order = self.parts.architecture.networks.index(name)
-        torch.manual_seed(key(self.training.seed, -1, order))
-        network = self.parts.architecture.build(name).to(self.processes.device)
-        if self.training.sync_batch_norm and self.processes.count > 1:
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-        attach(self.parts.strategy, name, network)
-        if self.channels_last:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network
-
     def _read(self, start: int, stop: int) -> tuple[Tensor, ...]:
         rows = self.dataset.read(self.parts.columns, self.training.seed, start, stop)
-        if not self.channels_last:
-            return rows
-        return tuple(t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in rows)
+        return building.in_channels_last(rows) if self.channels_last else rows
 
     def train(self) -> None:
         """Train until the budget is spent, from the newest checkpoint if there is one."""
@@ -158,14 +128,14 @@ class Engine:
             )
         if found is None:
             self._log_start()
-            self._save()
+            self.save()
         else:
             self.saver.resume(found)
             self.processes.first(self.best.catch_up)
         self.observers.call("ganzoo_training_started", run=self.run)
         if self.due:
-            self._do()
-            self._save()  # going back would lose what was done
+            chores.do(self)
+            self.save()  # going back would lose what was done
         while self.images < self.training.images:
             before = self.images
             try:
@@ -178,23 +148,23 @@ class Engine:
                     raise
                 trouble.back(self)  # the step is half done
                 continue
-            if self._crossed(before, self.training.log_every) or self.images >= self.training.images:
+            if self.crossed(before, self.training.log_every) or self.images >= self.training.images:
                 self._log()
-            if self._due(before):
+            if chores.due(self, before):
                 trouble.check(self)  # which may go back to where nothing is due
-            self.due = self._due(before)
+            self.due = chores.due(self, before)
             if self.processes.stop:
-                self._stop(self.processes.stop)
-            self._do()
-            if self._crossed(before, self.training.checkpoint_every) and self.images < self.training.images:
-                self._save()
-        self._save(must=True)
+                self.stop(self.processes.stop)
+            chores.do(self)
+            if self.crossed(before, self.training.checkpoint_every) and self.images < self.training.images:
+                self.save()
+        self.save(must=True)
         self._finish()
 
     def _finish(self) -> None:
         self.processes.agree()
         if self.processes.stop:
-            self._stop(self.processes.stop)
+            self.stop(self.processes.stop)
 
         def write() -> None:
             try:
@@ -237,71 +207,38 @@ class Engine:
         for i, (place, (networks, _)) in enumerate(zip(flags, step.updates, strict=True)):
             self.updates.append((self.steps, i, networks, place))
 
-    def _crossed(self, before: int, every: int) -> bool:
+    def crossed(self, before: int, every: int) -> bool:
+        """Whether the step that began after so many images reached or passed a multiple of `every`."""
         return self.images // every > before // every
 
     def _log(self) -> None:
         """Write the window's means: the only place where the host waits for the device."""
         if trouble.check(self) or not self.window:  # having gone back, no line is due
             return
-        row = self._row() | self.window.means()
+        means = self.window.means()
         self.window.clear()
-        self._tell(row)
+        self.tell(means)
 
-    def _row(self) -> dict[str, Any]:
-        return {"step": self.steps, "images": self.images, "seconds": round(self.seconds, 3)}
-
-    def _tell(self, row: dict[str, Any]) -> None:
+    def tell(self, metrics: dict[str, float]) -> None:
+        """A line of the log, for the observers too."""
+        row = {"step": self.steps, "images": self.images, "seconds": round(self.seconds, 3)} | metrics
         self.latest |= {name: value for name, value in row.items() if math.isfinite(value)}
         self.saver.append(row)
         self.observers.call("ganzoo_metrics_logged", run=self.run, step=self.steps, metrics=row)
 
-    def _stop(self, number: int) -> None:
-        self._save(must=True)
+    def stop(self, number: int) -> None:
+        """Save, and end the training as the signal of this number asks. Raises Stopped."""
+        self.save(must=True)
         stopped = Stopped(number, f"stopped at step {self.steps} after saving a checkpoint; the same command resumes")
         stopped.elsewhere = not self.processes.is_main
         raise stopped
-
-    def _due(self, before: int) -> list[str]:
-        measure, last = self.training.measure, self.images >= self.training.images
-        due = ["sample"] if self._crossed(before, self.training.sample_every) else []
-        return due + (["measure"] if measure and (last or self._crossed(before, measure.every)) else [])
-
-    def _do(self) -> None:
-        """Draw the sample grid, measure. A signal breaks it off; the checkpoint says so, and it is done later."""
-        while self.due:
-            found = self.processes.first(self._sample if self.due[0] == "sample" else self._measured)
-            self.processes.agree()
-            if found is not None and self.due.pop(0) == "measure" and found:
-                self._tell(self._row() | found)
-                if self.processes.first(lambda: self.best.is_now(self.latest)):
-                    self._save()
-            if self.processes.stop:
-                self._stop(self.processes.stop)
-
-    def _sample(self) -> dict[str, float] | None:
-        with contextlib.suppress(Interrupted), self.signals.breaking():
-            with lent(self.parts, self.published()) as model:
-                drawn = sheet(model)
-            if drawn is not None:
-                try:
-                    with replaced(self.run.samples / f"{self.images:09d}.png") as part:
-                        drawn.save(part)
-                except GanzooError as error:
-                    log.warning("the sample grid of step %d is missing: %s", self.steps, error)
-            return {}
-        return None
-
-    def _measured(self) -> dict[str, float] | None:
-        with contextlib.suppress(Interrupted), self.signals.breaking():
-            return measured(self.parts, self.published())
-        return None
 
     def _log_start(self) -> None:
         if self.processes.is_main:
             self.run.log.write_text("", "utf-8")
 
-    def _save(self, must: bool = False) -> None:
+    def save(self, must: bool = False) -> None:
+        """A checkpoint, and the report of the run so far; when it must, a disk that refuses it ends the training."""
         trouble.check(self)
         best = self.processes.first(lambda: self.best.is_now(self.latest))
         saved = self.saver.save(must)

@@ -78,11 +78,15 @@ class NetworkOptimizer:
     def _fused_step(self, gradients: Sequence[Tensor | None], bad: Tensor, rate: float | Tensor) -> None:
         """What `Adam.step` does by its kernel, without sorting tensors by device first: half its host cost."""
         (beta1, beta2), s = self.settings.betas, self.settings
+        partly = any(g is None for g in gradients)
+        if partly:
+            self._own_counts()
         columns: list[list[Any]] = [self.parameters, list(gradients), *self.state]
-        if any(g is None for g in gradients):  # an update that leaves some parameters out
+        if partly:
             columns = [[v for v, g in zip(column, gradients, strict=True) if g is not None] for column in columns]
         parameters, gradients, averages, squares, steps = columns
-        torch._foreach_add_(steps, [one(bad.device) - bad] * len(steps))
+        counts = steps[:1] if steps[0] is steps[-1] else steps
+        torch._foreach_add_(counts, [one(bad.device) - bad] * len(counts))
         assert self.kernel is not None
         self.kernel(
             parameters,
@@ -107,6 +111,19 @@ class NetworkOptimizer:
         states: list[dict[str, Tensor]] = [self.optimizer.state.get(p, {}) for p in self.parameters]
         whole = self.kernel is not None and all(states)
         self.state = [[s[n] for s in states] for n in ("exp_avg", "exp_avg_sq", "step")] if whole else []
+        self._share_counts()
+
+    def _share_counts(self) -> None:
+        """One count of steps for all parameters: a CPU has no kernel that counts for all at once."""
+        if self.state and (steps := self.state[2])[0].device.type == "cpu" and len({float(n) for n in steps}) == 1:
+            self.state[2] = steps[:1] * len(steps)
+
+    def _own_counts(self) -> None:
+        """A count for each parameter, where torch has it."""
+        if self.state:
+            own: list[Tensor] = [self.optimizer.state[p]["step"] for p in self.parameters]
+            torch._foreach_copy_(own, self.state[2])
+            self.state[2] = own
 
     def _clipped(self, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
         longest, largest = self.settings.clip_norm, self.settings.clip_value
@@ -129,8 +146,11 @@ class NetworkOptimizer:
             now.copy_(torch.where(bad.to(now.device) > 0, before, now))
 
     def state_dict(self) -> dict[str, Any]:
+        self._own_counts()
         with _no_compiler():
-            return self.optimizer.state_dict()
+            state = self.optimizer.state_dict()
+        self._share_counts()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         with _no_compiler():
@@ -183,14 +203,14 @@ class Average:
         buffers = list(zip(self.network.buffers(), network.buffers(), strict=True))
         self._buffers = [average for average, _ in buffers], [live for _, live in buffers]
 
-    @torch.no_grad()
     def update(self, images: int, drawn: int) -> None:
         """After a step that brought the count of real images to `images` by `drawn`."""
         half_life = float(self.settings.half_life)
         if self.settings.rampup is not None:
             half_life = min(half_life, images * self.settings.rampup)
         weight = 1 - 0.5 ** (drawn / max(half_life, 1e-8))
-        torch._foreach_lerp_(self._averaged, self._live, weight)
-        averaged, live = self._buffers
-        if averaged:
-            torch._foreach_copy_(averaged, live)
+        with torch.no_grad():
+            torch._foreach_lerp_(self._averaged, self._live, weight)
+            averaged, live = self._buffers
+            if averaged:
+                torch._foreach_copy_(averaged, live)

@@ -167,7 +167,8 @@ class Stepper:
                 for name, rows in update.examples.items():
                     done.examples.setdefault((number, place, name), []).append(rows)
         if names:
-            self._apply(names, number, gradients, metrics, done, moves)
+            with torch.no_grad():
+                self._apply(names, number, gradients, metrics, done, moves)
         return names or []
 
     def _advance(self, turn: Iterator[Update | tuple[Update, ...]]) -> tuple[Update, ...]:
@@ -214,30 +215,33 @@ class Stepper:
                         f"{name!r}, which it names; is something detached?"
                     )
                 gradients[name] = _sum(gradients.get(name), share, 1 / self.accumulate)
-            for metric, value in {update.called: update.loss.detach(), **update.metrics}.items():
-                key = f"{'+'.join(networks)}/{metric}"
+            loss = update.loss.data  # the look at it later is one in place, which no graph is to know of
+            whose = "+".join(networks)
+            for metric, value in {update.called: loss, **update.metrics}.items():
+                key = f"{whose}/{metric}"
                 value = wide(value) if self.accumulate == 1 else wide(value) / self.accumulate
                 metrics[key] = metrics[key] + value if key in metrics else value
 
     def _gradients(
         self, update: Update, parameters: list[nn.Parameter], networks: tuple[str, ...], segment: int, keep: bool
     ) -> tuple[Tensor | None, ...]:
-        where = f"strategy {self.called}, update {segment} of {'+'.join(networks)}"
+        def wrong(what: str) -> PluginError:
+            return PluginError(f"strategy {self.called}, update {segment} of {'+'.join(networks)}: {what}")
+
         if update.loss.dim():
-            raise PluginError(f"{where}: the loss has shape {tuple(update.loss.shape)}, and must be a scalar")
+            raise wrong(f"the loss has shape {tuple(update.loss.shape)}, and must be a scalar")
         if not parameters:
             return ()
         if not update.loss.requires_grad:
-            raise PluginError(f"{where}: the loss depends on no weight; is something detached, or under no_grad?")
+            raise wrong("the loss depends on no weight; is something detached, or under no_grad?")
         try:
             return torch.autograd.grad(update.loss, parameters, retain_graph=keep, allow_unused=True)
         except RuntimeError as error:
             early = not segment or any(p.grad is not None for p in parameters)
             if why := refused(str(error), self.networks, early):
-                raise PluginError(f"{where}: {why}") from error
+                raise wrong(why) from error
             raise
 
-    @torch.no_grad()
     def _apply(
         self,
         names: list[tuple[str, ...]],
@@ -255,7 +259,7 @@ class Stepper:
             return
         dense = {name: self.optimizers[name].dense(part) for name, part in gradients.items()}
         # an infinite loss with finite gradients is bad too
-        looked_at = [value.clone() for key, value in metrics.items() if key.endswith("/loss")]
+        looked_at = [value for key, value in metrics.items() if key.endswith("/loss")]
         for part in dense.values():
             looked_at += [g for g in part if g is not None]
         bad = not_finite(looked_at)

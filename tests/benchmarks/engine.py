@@ -40,7 +40,7 @@ def step_of(made: Engine) -> Callable[[], None]:
     def step() -> None:
         before = made.images
         made._step()
-        if made._crossed(before, made.training.log_every):
+        if made.crossed(before, made.training.log_every):
             made._log()
 
     return step

@@ -35,8 +35,9 @@ multi-tensor average, channels_last where it measured faster (not for a batch of
 products of large layers by oneDNN on the processors where MKL, which torch takes, is slower (`ganzoo/products.py`).
 `plain` is a tidy tutorial loop. ganzoo runs with everything on: average, metrics, finite checks, log. Where it is ahead
 of `fast`, that is memory which it keeps between steps instead of giving it back to the system and fetching it again
-page by page (`ganzoo/memory.py`), Adam's kernel called without torch's sorting of tensors before it, and
-penalties of a gradient that spare the network the zeros which torch sends back through it (`ganzoo/straight.py`).
+page by page (`ganzoo/memory.py`), Adam's kernel called without torch's sorting of tensors before it and with one count
+of steps for all of them, and penalties of a gradient that spare the network the zeros which torch sends back through it
+(`ganzoo/straight.py`).
 Memory is what the steps add at their highest.
 
 | step (batch) | ganzoo over fast | plain over fast | ganzoo, images/s | memory, ganzoo / fast |
@@ -63,7 +64,8 @@ product (the next table); a penalty that spares the network zeros takes fewer op
 """
 CONVOLUTIONS = """
 What the convolutions of a step reach of the product's rate, each timed alone, and how much of the step it would save to
-take the gradients of weights as one product with the patches laid out in rows (im2col) wherever that is quicker:
+take the gradients of weights as one product with the patches laid out in rows (im2col) wherever that is quicker. ganzoo
+doesn't: it would have to put an operator of its own in the place of one of torch's, for all that runs in the process.
 
 | step | forward | gradients of inputs | gradients of weights | im2col would save |
 | --- | --- | --- | --- | --- |

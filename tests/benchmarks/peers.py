@@ -32,6 +32,8 @@ NEEDED = {
     "the discriminator wrapped to end in a sigmoid; left out of WGAN-GP, where it ignores the number of critic steps",
     "vegans, losses kept": "with `save_losses_every=1`: to keep the losses of a step it computes them anew, where the "
     "other sides keep those that they have",
+    "vegans, losses kept and shown": "with `print_every=1` too: to print them it computes them once more. Both happen "
+    "once an epoch by default, which is this where an epoch is one batch",
     "mimicry": "stand-ins for tensorflow, which it imports for metrics and never calls in training, and `torch._six`; "
     "our networks wrapped in its base classes, whose `train_step` is the loop",
     "lightning": "runs as it is; a module with manual optimisation as in its documentation of GANs",
@@ -40,6 +42,7 @@ VERSIONS = {
     "torchgan": "torchgan",
     "vegans": "vegans",
     "vegans, losses kept": "vegans",
+    "vegans, losses kept and shown": "vegans",
     "mimicry": "torch-mimicry",
     "lightning": "pytorch-lightning",
 }
@@ -69,6 +72,7 @@ def run(name: str, work: Work, gate: Callable[[], Callable[[], None]], bf16: boo
         "torchgan": _torchgan,
         "vegans": _vegans,
         "vegans, losses kept": partial(_vegans, keep_every=1),
+        "vegans, losses kept and shown": partial(_vegans, keep_every=1, print_every=1),
         "mimicry": _mimicry,
         "lightning": partial(_lightning, precision="bf16-mixed" if bf16 else "32-true"),
     }
@@ -165,7 +169,12 @@ def _torchgan(work: Work, gate: Callable[[], Callable[[], None]]) -> None:
     trainer(_gated(work, gate(), tuple if told else lambda batch: batch[0]))
 
 
-def _vegans(work: Work, gate: Callable[[], Callable[[], None]], keep_every: int | None = None) -> None:
+def _vegans(
+    work: Work,
+    gate: Callable[[], Callable[[], None]],
+    keep_every: int | None = None,
+    print_every: int | None = None,
+) -> None:
     from vegans.GAN import VanillaGAN
 
     nets = work.networks()
@@ -199,7 +208,7 @@ def _vegans(work: Work, gate: Callable[[], Callable[[], None]], keep_every: int 
             turns()
 
     batches = _gated(work, after_the_checks, lambda batch: batch[0])
-    model.fit(batches, epochs=1, batch_size=work.batch, print_every=None, save_losses_every=keep_every)
+    model.fit(batches, epochs=1, batch_size=work.batch, print_every=print_every, save_losses_every=keep_every)
 
 
 def _mimicry(work: Work, gate: Callable[[], Callable[[], None]]) -> None:

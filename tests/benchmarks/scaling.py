@@ -15,7 +15,7 @@ import torch
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
-from ganzoo.engine import health, report
+from ganzoo.engine import chores, health, report
 from ganzoo.engine.export import export
 from ganzoo.engine.processes import Processes
 from ganzoo.recipes import Recipe
@@ -95,8 +95,8 @@ def _everything() -> str:
     steps = training.images / training.batch_size
     own = made.run, made.parts, made.published()
     often = {
-        "checkpoint, written and read back": (made._save, training.images // training.checkpoint_every + 2),
-        "sample grid": (made._sample, training.images // training.sample_every),
+        "checkpoint, written and read back": (made.save, training.images // training.checkpoint_every + 2),
+        "sample grid": (lambda: chores.sample(made), training.images // training.sample_every),
         "export": (lambda: export(*own, 1, 1, 1.0), 1),
         "health report": (lambda: health.examine(*own, made.networks), 1),
         "report.html": (lambda: report.write(made.run), 1),

@@ -13,6 +13,7 @@ from tests.benchmarks import networks
 
 R1_EVERY = 4  # the lazy penalty of the StyleGAN2-class step, so that a turn of four steps has one of each kind
 COUNT = 2048
+VEGANS = "vegans", "vegans, losses kept", "vegans, losses kept and shown"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ WORKS = {
         pair(lambda: networks.DenseGenerator(1, 28), lambda: networks.DenseDiscriminator(1, 28, 512, 256)),
         digits("image"),
         "non-saturating",
-        peers=("torchgan", "vegans", "vegans, losses kept", "lightning"),
+        peers=("torchgan", *VEGANS, "lightning"),
         channels_last=False,
     ),
     "mlp-cgan": Work(
@@ -134,7 +135,7 @@ WORKS = {
         built("mlp", size=28, channels=1, latent_size=4, width=4),
         digits("image"),
         "non-saturating",
-        peers=("torchgan", "vegans", "vegans, losses kept", "lightning"),
+        peers=("torchgan", *VEGANS, "lightning"),
         channels_last=False,
     ),
     "dcgan-64": Work(
@@ -144,7 +145,7 @@ WORKS = {
         built("dcgan", size=64, channels=3, latent_size=100, width=64),
         noise(image=(3, 64, 64)),
         "non-saturating",
-        peers=("torchgan", "vegans", "vegans, losses kept", "lightning"),
+        peers=("torchgan", *VEGANS, "lightning"),
     ),
     "sngan-32": Work(
         "SNGAN ResNet, 32x32 RGB",

@@ -98,7 +98,7 @@ def engine(tmp_path):
     made = Engine(parts, Run(tmp_path / "run"), Processes("cpu"), Observers())
     made.run.begin(parts.recipe, parts.spec)
     made._log_start()
-    made._save()
+    made.save()
     made._step()
     return made
 
@@ -106,7 +106,7 @@ def engine(tmp_path):
 def test_a_layer_that_a_network_uses_under_two_names_is_saved_and_restored(engine):
     network = engine.networks["generator"]
     network.twin = network.layers[0]
-    engine._save()
+    engine.save()
     before = network.twin.weight.clone()
     network.twin.weight.data.zero_()
     engine.saver.restore(checkpoints.newest(engine.run.checkpoints))
@@ -139,7 +139,7 @@ class FullDisk:
 def calls_of_a_save(engine, monkeypatch):
     with monkeypatch.context() as patched:
         disk = FullDisk(patched, engine.run.folder, 10**6)
-        engine._save()
+        engine.save()
         engine._step()
         return disk.calls
 
@@ -152,21 +152,21 @@ def test_a_full_disk_at_every_write_leaves_the_checkpoint_before_it(engine, monk
         caplog.clear()
         with monkeypatch.context() as patched:
             FullDisk(patched, engine.run.folder, left)
-            engine._save()
+            engine.save()
         assert "No space left on device); training goes on" in caplog.text
         assert checkpoints.newest(engine.run.checkpoints).step in (before, engine.steps)
         assert not list(engine.run.checkpoints.glob(".staging*"))
-        engine._save()
+        engine.save()
         assert checkpoints.newest(engine.run.checkpoints).step == engine.steps
         engine._step()
 
 
 def test_three_failures_in_a_row_end_the_training_with_exit_code_3(engine, monkeypatch):
     FullDisk(monkeypatch, engine.run.folder, 3)
-    engine._save()
-    engine._save()
+    engine.save()
+    engine.save()
     with pytest.raises(TrainingError, match=r"make room in .* and give the same command again") as failed:
-        engine._save()
+        engine.save()
     assert failed.value.exit_code == 3
 
 
@@ -203,7 +203,7 @@ def test_a_disk_that_fills_up_during_a_run_costs_no_training(tmp_path, monkeypat
         with monkeypatch.context() as patched:
             if self.steps == 2:
                 FullDisk(patched, run.folder, 5)
-                self._save()
+                self.save()
 
     monkeypatch.setattr(Engine, "_step", step)
     train(run.folder, 4)
@@ -246,8 +246,8 @@ def _flip(content, at):
 def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
     """By any value of the log; what is exported as the best is the model of that checkpoint."""
     values = iter([3.0, 1.0, 2.0, float("nan"), 1.0, 4.0])
-    original = Engine._row
-    monkeypatch.setattr(Engine, "_row", lambda self: original(self) | {"chosen/value": next(values)})
+    original = Engine.tell
+    monkeypatch.setattr(Engine, "tell", lambda self, row: original(self, row | {"chosen/value": next(values)}))
     intervals = {"training.log_every": 4, "training.best": "min:chosen/value"}
     run = ganzoo.train(recipe(6, **intervals), out=tmp_path / "run", device="cpu")
     assert sorted(path.name for path in run.checkpoints.glob("step-*")) == [checkpoints.name(n) for n in (2, 5, 6)]
@@ -261,8 +261,8 @@ def test_the_last_ones_and_the_best_are_kept(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("again", [False, True])
 def test_the_best_is_exported_though_its_export_failed_or_was_killed(again, tmp_path, monkeypatch):
-    values, original, export = iter([3.0, 1.0, 2.0, 4.0]), Engine._row, Best.export
-    monkeypatch.setattr(Engine, "_row", lambda self: original(self) | {"chosen/value": next(values)})
+    values, original, export = iter([3.0, 1.0, 2.0, 4.0]), Engine.tell, Best.export
+    monkeypatch.setattr(Engine, "tell", lambda self, row: original(self, row | {"chosen/value": next(values)}))
 
     def broken(self, networks, step, images, seconds):
         if step != 2:

@@ -38,23 +38,30 @@ def test_steps_are_those_of_torch_and_a_bad_one_counts_nowhere(name):
 
 
 @torch.no_grad()
-def test_an_update_that_leaves_a_parameter_out_is_torch_s_too_and_needs_no_step_of_its(monkeypatch):
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_update_that_leaves_a_parameter_out_is_torch_s_too_and_needs_no_step_of_its(saved, monkeypatch):
+    """Parameters share a count of steps as long as theirs are equal, and what is saved has each one's own."""
     ours, theirs = (nn.Linear(5, 3) for _ in "ab")
     theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
     mine = NetworkOptimizer(ours, Optimizer())
     plain = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=mine.settings.betas, fused=True)
-    for i in range(4):
+    for i in range(7):
         given = gradients(ours, i)
-        if i % 2:
-            given[i // 2] = None
+        if i in (1, 3, 5):
+            given[i // 2 % 2] = None
         if i == 1:
             monkeypatch.setattr(mine, "_bare_step", None)  # a CUDA graph doesn't take it
         mine.step(given, GOOD, 0.01)
         for p, g in zip(theirs.parameters(), given, strict=True):
             p.grad = g
         plain.step()
+        if saved:
+            counts = [s["step"].item() for s in mine.state_dict()["state"].values()]
+            assert counts == [s["step"].item() for s in plain.state.values()]
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
-    assert [s["step"].item() for s in mine.state_dict()["state"].values()] == [3, 3]
+    steps = [s["step"] for s in mine.state_dict()["state"].values()]
+    assert [step.item() for step in steps] == [5, 6]
+    assert steps[0] is not steps[1]
 
 
 @torch.no_grad()

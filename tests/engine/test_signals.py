@@ -13,7 +13,7 @@ import pytest
 
 import ganzoo
 from ganzoo.engine import checkpoint as checkpoints
-from ganzoo.engine import export, loop, saving, updates
+from ganzoo.engine import chores, export, saving, updates
 from ganzoo.engine.loop import Engine
 from ganzoo.engine.observers import Observers
 from ganzoo.engine.optimizers import Average, NetworkOptimizer
@@ -37,7 +37,7 @@ POSITIONS = {
     "averaging": (Average, "update", 2, 2),
     "logging": (Engine, "_log", 1, 2),
     "telling observers": (Observers, "call", 3, 2),
-    "sampling": (loop, "sheet", 1, 4),
+    "sampling": (chores, "sheet", 1, 4),
     "beginning to save": (saving.checkpoints, "save", 2, 4),
     "hashing": (checkpoints, "write", 16, 4),
     "verifying": (checkpoints, "read", 2, 4),
@@ -83,7 +83,7 @@ def whole(tmp_path_factory):
 def test_the_positions_are_many():
     assert len(POSITIONS) >= 16
     assert updates.Stepper is Stepper
-    assert export.sheet is loop.sheet
+    assert export.sheet is chores.sheet
 
 
 @pytest.mark.parametrize("position", POSITIONS)
@@ -106,14 +106,14 @@ def test_a_signal_breaks_off_a_measurement_and_it_is_made_when_the_run_goes_on(t
     """Measuring may take minutes, which nobody who is about to be shut down has."""
     measured = tiny("gan-mnist", **{"training.images": 24, "training.log_every": 4, "training.measure": MEASURE})
     values = {VALUE: 3.0}
-    monkeypatch.setattr(loop, "measured", lambda parts, networks: values)
+    monkeypatch.setattr(chores, "measured", lambda parts, networks: values)
     whole = ganzoo.train(measured, out=tmp_path / "whole", device="cpu")
 
     def slow(parts, networks):
         threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
         time.sleep(60)
 
-    monkeypatch.setattr(loop, "measured", slow)
+    monkeypatch.setattr(chores, "measured", slow)
     began = time.monotonic()
     with pytest.raises(Stopped) as stopped:
         ganzoo.train(measured, out=tmp_path / "run", device="cpu")
@@ -122,7 +122,7 @@ def test_a_signal_breaks_off_a_measurement_and_it_is_made_when_the_run_goes_on(t
     run = Run(tmp_path / "run")
     assert checkpoints.newest(run.checkpoints).step == 2
     assert checkpoints.newest(run.checkpoints).manifest["due"] == ["measure"]
-    monkeypatch.setattr(loop, "measured", lambda parts, networks: values)
+    monkeypatch.setattr(chores, "measured", lambda parts, networks: values)
     same(ganzoo.train(measured, out=run.folder, device="cpu"), whole)
     assert [row["images"] for row in run.metrics() if VALUE in row] == [8, 16, 24]
 
@@ -136,10 +136,10 @@ def test_a_measurement_that_was_made_later_is_not_lost_when_the_run_goes_back(tm
             return {VALUE: value}
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(loop, "measured", stopped)
+    monkeypatch.setattr(chores, "measured", stopped)
     with pytest.raises(Stopped):
         ganzoo.train(measured, out=tmp_path / "run", device="cpu")
-    monkeypatch.setattr(loop, "measured", lambda parts, networks: {VALUE: 4.0})  # not the best, which is saved anyway
+    monkeypatch.setattr(chores, "measured", lambda parts, networks: {VALUE: 4.0})  # not the best, which is saved anyway
     original = Engine._step
 
     def step(self):
