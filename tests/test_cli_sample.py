@@ -1,5 +1,7 @@
 """`ganzoo sample`: what it writes, what it refuses, and that a refusal loses nothing."""
 
+import sys
+
 import pytest
 from PIL import Image
 
@@ -175,10 +177,13 @@ def test_a_strangers_words_in_an_error_are_nothing_that_a_terminal_obeys(command
 def test_a_path_that_is_none_is_one_sentence(command, words, monkeypatch):
     done = command(*words)
     assert done.code == 2
-    assert "can't be used: File name too long; --debug shows where" in done.err
-    monkeypatch.setenv("GANZOO_DEBUG", "1")  # as --debug does
-    with pytest.raises(OSError, match="too long"):
-        command(*words)
+    assert "Traceback" not in done.err
+    assert "File name too long" in done.err or "there is no recipe file" in done.err
+    if sys.version_info < (3, 14):  # where a path that is asked whether it exists fails
+        assert "can't be used: File name too long; --debug shows where" in done.err
+        monkeypatch.setenv("GANZOO_DEBUG", "1")  # as --debug does
+        with pytest.raises(OSError, match="too long"):
+            command(*words)
 
 
 def test_a_sheet_that_is_too_large_for_its_format_leaves_nothing(command, conditional_run, tmp_path, monkeypatch):

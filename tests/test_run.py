@@ -253,6 +253,7 @@ def test_only_training_needs_what_windows_lacks(tmp_path):
         Image.new("L", (28, 28)).save(tmp_path / "data" / name / "1.png")
     code = f"""
     import os, sys
+    import torch  # which takes what there is at its import
 
     sys.modules["fcntl"] = None
     for name in ("O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "sysconf"):

@@ -178,5 +178,5 @@ def test_a_strangers_spec_is_one_sentence(stopped, tmp_path):
 
 
 def test_a_name_that_is_too_long_for_a_folder_is_one_sentence():
-    with pytest.raises(GanzooError, match="can't be read: File name too long"):
+    with pytest.raises(GanzooError, match="can't be read: File name too long|there is no folder"):
         ganzoo.load("file:" + "a" * 300)
