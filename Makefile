@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint prove bench comparison cards clean
+.PHONY: demo test lint prove floors bench comparison cards clean
 
 demo: .venv/installed
 	$(BIN)/ganzoo demo --out runs/demo
@@ -18,6 +18,15 @@ lint: .venv/lint
 
 prove: .venv/test
 	$(BIN)/python -m pytest -m prove
+
+# the tests on the lowest versions that pyproject.toml allows; those of most optional packages are skipped
+floors:
+	$(PYTHON) -m venv --clear .floors
+	.floors/bin/python -m pip install --quiet uv
+	.floors/bin/uv pip install --quiet --python .floors/bin/python --resolution lowest-direct --editable .
+	.floors/bin/uv pip install --quiet --python .floors/bin/python --editable '.[effnet]' \
+		--editable plugins/ganzoo_collections pytest pytest-xdist hypothesis hatchling torchmetrics scikit-image ruff mypy
+	OMP_NUM_THREADS=1 .floors/bin/python -m pytest -m "not prove" -n 2 --dist worksteal
 
 # everything anew; `python -m tests.benchmarks` alone measures what has no result yet
 bench: .venv/test
@@ -48,4 +57,4 @@ cards: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv runs dist
+	rm -rf .venv .floors runs dist

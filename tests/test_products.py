@@ -34,7 +34,7 @@ def test_a_training_with_large_layers_multiplies_by_onednn_and_one_with_thin_lay
         assert done.returncode == 0, done.stderr
     found = [line for line in large.stdout.splitlines() if "exec,cpu,matmul" in line]
     assert found
-    assert all("src:f32" in line and "wei:f32" in line and "dst:f32" in line for line in found)
+    assert all(line.replace("_f32", ":f32").count(":f32:") >= 3 for line in found)  # of both factors and the product
     assert "exec,cpu,matmul" not in small.stdout
 
 

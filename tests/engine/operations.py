@@ -12,7 +12,8 @@ from torch.utils._pytree import tree_iter, tree_map
 
 from ganzoo.engine.capture import WatchHost, waits
 
-CHECK = "_accelerator_graph_capture_health_check"  # torch's own, which looks for a GPU
+# torch's own look for a GPU, by its name here
+CHECK = next(name for name in dir(torch.optim.Optimizer) if name.endswith("_graph_capture_health_check"))
 IN_PLACE_VIEW = torch.Tag.inplace_view
 
 
