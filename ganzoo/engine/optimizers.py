@@ -62,6 +62,7 @@ class NetworkOptimizer:
         if self.state and any(g is not None for g in gradients):
             self._fused_step(gradients, bad, rate)
             return
+        self._own_counts()
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
             parameter.grad = gradient
         if getattr(self.optimizer, "_step_supports_amp_scaling", False):

@@ -65,6 +65,15 @@ def test_an_update_that_leaves_a_parameter_out_is_torch_s_too_and_needs_no_step_
 
 
 @torch.no_grad()
+def test_an_update_without_any_gradient_counts_nowhere():
+    net = nn.Linear(5, 3)
+    optimizer = NetworkOptimizer(net, Optimizer())
+    for given in (gradients(net, 0), gradients(net, 1), [None, None], gradients(net, 2)):
+        optimizer.step(given, GOOD, 0.01)
+    assert [s["step"].item() for s in optimizer.state_dict()["state"].values()] == [3, 3]
+
+
+@torch.no_grad()
 def test_the_state_that_is_stepped_is_the_state_that_was_loaded():
     net = nn.Linear(2, 2)
     optimizer = NetworkOptimizer(net, Optimizer())
