@@ -15,6 +15,9 @@ from ganzoo.registry import registry
 from ganzoo.resolve import resolve
 from ganzoo.testing.smallest import least
 
+# what is said of a folder by such a name; a path that is asked whether it exists fails of it before Python 3.14
+TOO_LONG = "can't be read: File name too long" if sys.version_info < (3, 14) else "there is no folder"
+
 
 def tiny(name, **changes):
     """A registered recipe with networks and batches as small as they go, and a budget of two steps."""
